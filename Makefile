@@ -1,0 +1,56 @@
+# The few commands, the same ones that CI calls. Everything lands in .venv and data/; nothing outside.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PORT := 5672
+DATA := data
+TESTS :=
+
+.PHONY: help serve test check format interop clean
+
+help:
+	@echo "make serve     run the broker on 127.0.0.1:$(PORT), its data in ./$(DATA) (PORT=, DATA=)"
+	@echo "make test      run the tests (TESTS=tests/wire to run some)"
+	@echo "make check     format, lint, types"
+	@echo "make format    put the format right"
+	@echo "make interop   run real clients against the broker"
+	@echo "make clean     remove the virtual environment and caches, not the data"
+
+serve: $(VENV)/.serve
+	$(PYTHON) -m mambaamqp serve --port $(PORT) --data-dir $(DATA)
+
+test: $(VENV)/.test
+	$(PYTHON) -m pytest $(TESTS)
+
+check: $(VENV)/.dev
+	$(PYTHON) -m ruff format --check mambaamqp tests interop
+	$(PYTHON) -m ruff check mambaamqp tests interop
+	$(PYTHON) -m mypy
+
+format: $(VENV)/.dev
+	$(PYTHON) -m ruff format mambaamqp tests interop
+	$(PYTHON) -m ruff check --fix mambaamqp tests interop
+
+interop: $(VENV)/.dev
+	$(PYTHON) -m pytest interop
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp per set of requirements: installed again when pyproject.toml changes, and only then.
+
+$(VENV)/.serve: pyproject.toml
+	scripts/make-venv $(VENV)
+	$(PYTHON) -m pip install -q -e .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml
+	scripts/make-venv $(VENV)
+	$(PYTHON) -m pip install -q -e ".[test]"
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml
+	scripts/make-venv $(VENV)
+	$(PYTHON) -m pip install -q -e ".[dev]"
+	@touch $@

@@ -1,0 +1,161 @@
+"""The command line: parse arguments, call the room that does the work, turn its errors into one line.
+
+Knows commands, flags and exit codes (0 done, 1 could not start or failed, 2 wrong usage or configuration).
+Refuses to know how anything is done. `mambaamqp` alone is `mambaamqp serve`.
+"""
+
+import importlib
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Final, NoReturn
+
+import click
+
+from mambaamqp import __version__
+from mambaamqp.config import Config, Secret, load
+from mambaamqp.config.describe import annotated
+from mambaamqp.errors import ConfigError, StoreError
+
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+
+CORE_MODULE: Final = "mambaamqp.session.connection"
+CONFIG_VARIABLE: Final = "MAMBAAMQP_CONFIG"
+
+HELP: Final = """A message broker for AMQP 0-9-1 that RabbitMQ clients use unchanged.
+
+Without a command: serve."""
+
+ENVIRONMENT_HELP: Final = f"""Every key of the configuration can also be set by an environment variable,
+MAMBAAMQP_<SECTION>_<KEY> (MAMBAAMQP_LISTENER_PORT=5673), and {CONFIG_VARIABLE} names the file. Flags win over
+variables, variables over the file. `mambaamqp show-config` lists all keys."""
+
+
+class DefaultGroup(click.Group):
+    """A group whose missing command is `serve`, so that `mambaamqp --port 0` works."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ("--version", "--help", "-h")):
+            args = ["serve", *args]
+        return super().parse_args(ctx, args)
+
+
+def core_kind() -> str:
+    """How the core runs: "compiled" or "pure Python"."""
+    try:
+        file = importlib.import_module(CORE_MODULE).__file__ or ""
+    except ImportError:
+        return "absent"
+    return "compiled" if file.endswith((".so", ".pyd")) else "pure Python"
+
+
+def _print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        implementation = platform.python_implementation()
+        python = f"{implementation} {platform.python_version()}"
+        click.echo(f"mambaamqp {__version__} ({python}, core: {core_kind()})")
+        ctx.exit()
+
+
+config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    envvar=CONFIG_VARIABLE,
+    help="Configuration file (TOML).",
+)
+
+
+@click.group(cls=DefaultGroup, help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print version, Python, and whether the core is compiled.",
+)
+def main() -> None:
+    """The entry point of the `mambaamqp` command."""
+
+
+@main.command(epilog=ENVIRONMENT_HELP)
+@config_option
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=int, help="Port to listen on, 0 for a free one.  [default: 5672]")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Directory of the journal.")
+def serve(config_path: Path | None, host: str | None, port: int | None, data_dir: Path | None) -> None:
+    """Run the broker until SIGTERM or SIGINT."""
+    config = _load(config_path, {"listener.host": host, "listener.port": port, "server.data_dir": data_dir})
+    from mambaamqp.observe import logs
+    from mambaamqp.server import run  # late: `--help` and `check-config` need no trio
+
+    logs.configure(config.log)
+    try:
+        sys.exit(run.run(config))
+    except ConfigError as error:
+        _fail(str(error), EXIT_USAGE)
+    except StoreError as error:
+        _fail(str(error), EXIT_FAILED)
+    except OSError as error:
+        _fail(_os_error_text(error), EXIT_FAILED)
+
+
+@main.command("check-config")
+@click.argument("file", type=click.Path(path_type=Path))
+def check_config(file: Path) -> None:
+    """Check FILE as `serve` would read it, and say what is wrong with it."""
+    from mambaamqp.access import Access
+
+    config = _load(file, {})
+    try:
+        Access.check_config(config)
+    except ConfigError as error:
+        _fail(f"{file}: {error}", EXIT_USAGE)
+    click.echo(f"{file}: good; {_counts(config)}")
+
+
+@main.command("show-config")
+def show_config() -> None:
+    """Print every key with its default and meaning, as a file to start from."""
+    click.echo(annotated(), nl=False)
+
+
+@main.command("hash-password")
+@click.password_option(help="Asked for if not given; a flag is seen by other users of the machine.")
+def hash_password(password: str) -> None:
+    """Print the argon2id hash of a password, for password_hash in the configuration."""
+    from mambaamqp.access import passwords
+
+    try:
+        click.echo(passwords.hash_password(Secret(password)))
+    except ValueError as error:
+        _fail(str(error), EXIT_USAGE)
+
+
+def _load(path: Path | None, flags: dict[str, object]) -> Config:
+    try:
+        return load(path, environ=os.environ, flags=flags)
+    except ConfigError as error:
+        _fail(str(error), EXIT_USAGE)
+
+
+def _counts(config: Config) -> str:
+    counts = {
+        "user": len(config.users),
+        "virtual host": len(config.vhosts),
+        "permission": len(config.permissions),
+    }
+    return ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items())
+
+
+def _os_error_text(error: OSError) -> str:
+    text = error.strerror or str(error)
+    return f"{error.filename}: {text}" if error.filename else text
+
+
+def _fail(text: str, exit_code: int) -> NoReturn:
+    click.echo(f"mambaamqp: {text}", err=True)
+    sys.exit(exit_code)

@@ -1,0 +1,1 @@
+"""What the broker shows of itself: logs now; metrics, events, audit and tracing later."""
