@@ -1,0 +1,177 @@
+"""Group commit: one thread that syncs, one commit in flight, everybody who waits told at once.
+
+Theory of operation
+-------------------
+The core appends records to the journal and parks its replies on positions. At the end of a batch `kick()`
+seals what was appended and hands it to the thread; what arrives while the disk is busy is the next commit.
+When the thread reports back, the journal moves its durable position, and every waiting session is told once.
+
+A dedicated thread on a plain queue beats a thread hand-off per commit for small windows, since it costs one
+wake-up there and one back.
+
+What nobody waits for (acknowledgements, above all) need not be synced at once: a commit for it alone would
+only stand in the way of the next confirm. It is committed with the next record somebody waits for, or after
+LAZY_SECONDS, or when LAZY_BYTES have gathered.
+
+A failed commit is final: the page cache may have dropped what it could not write, so a second fdatasync
+that "succeeds" proves nothing. Nothing is handed over any more, nobody is told anything durable again, and
+`on_failure` is called once.
+"""
+
+import math
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import trio
+
+from mambaamqp.errors import StoreError
+from mambaamqp.server.ports import CommitPort, JournalPort
+from mambaamqp.server.timers import Timers
+
+LAZY_SECONDS = 0.010
+LAZY_BYTES = 262_144
+
+
+class Waiter(Protocol):
+    """Whoever waits for a position: a connection, on behalf of its session."""
+
+    @property
+    def position_waited(self) -> int: ...
+
+    def durable(self, position: int, now: float) -> None: ...
+
+
+class BatchEnd(Protocol):
+    """The end of a batch, which commits again and sends what became ready."""
+
+    def now(self) -> float: ...
+
+    def finish(self, now: float) -> None: ...
+
+
+class Committer:
+    """Main thread side of group commit; `run` in `_work` is the only thing outside of it."""
+
+    due: float = math.inf
+
+    def __init__(
+        self,
+        journal: JournalPort,
+        disk: Any,
+        timers: Timers,
+        batch: BatchEnd,
+        on_failure: Callable[[StoreError], None],
+    ) -> None:
+        self.failed = False
+        self._journal = journal
+        self._disk = disk
+        self._timers = timers
+        self._batch = batch
+        self._on_failure = on_failure
+        self._waiting: dict[Waiter, None] = {}
+        self._in_flight: CommitPort | None = None
+        self._requests: queue.SimpleQueue[CommitPort | None] = queue.SimpleQueue()
+        self._idle = trio.Event()
+        self._token = trio.lowlevel.current_trio_token()
+        self._thread = threading.Thread(target=self._work, name="mambaamqp-committer", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; nothing is committed before."""
+        self._thread.start()
+
+    def wait(self, waiter: Waiter, now: float) -> None:
+        """Tell the waiter when its position is durable, which may be at once."""
+        if waiter.position_waited <= self._journal.durable:
+            waiter.durable(self._journal.durable, now)
+        if waiter.position_waited:
+            self._waiting[waiter] = None
+
+    def forget(self, waiter: Waiter) -> None:
+        """The waiter is gone; harmless when it did not wait."""
+        self._waiting.pop(waiter, None)
+
+    def kick(self, now: float) -> None:
+        """End of a batch: hand over what is pending, if the thread is free and it is worth a sync."""
+        if self._in_flight is not None or self.failed:
+            return
+        pending_bytes = self._journal.pending_bytes
+        if not pending_bytes:
+            return
+        if self._waiting or pending_bytes >= LAZY_BYTES:
+            self._hand_over()
+        elif self.due == math.inf:
+            self._timers.schedule(self, now + LAZY_SECONDS)
+
+    def expire(self, now: float) -> None:
+        """The lazy delay is over."""
+        if self._in_flight is None and not self.failed:
+            self._hand_over()
+
+    async def drain(self) -> bool:
+        """Commit whatever is pending and wait for it; False when the store failed."""
+        while not self.failed:
+            if self._in_flight is None:
+                self._hand_over()
+            if self._in_flight is None:
+                return True
+            self._idle = trio.Event()
+            await self._idle.wait()
+        return False
+
+    def stop(self, timeout_seconds: float) -> bool:
+        """End the thread after the commit in flight; False when it is still busy after the timeout."""
+        self._requests.put(None)
+        self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
+
+    def _hand_over(self) -> None:
+        commit = self._journal.seal()
+        if commit is None:
+            return
+        if self.due != math.inf:
+            self._timers.cancel(self)
+        self._in_flight = commit
+        self._requests.put(commit)
+
+    def _work(self) -> None:
+        requests, disk, token = self._requests, self._disk, self._token
+        while (commit := requests.get()) is not None:
+            error: BaseException | None = None
+            try:
+                commit.execute(disk)
+            except BaseException as caught:  # whatever it is, the journal is not to be trusted
+                error = caught
+            try:
+                token.run_sync_soon(self._done, commit, error)
+            except trio.RunFinishedError:
+                return
+
+    def _done(self, commit: CommitPort, error: BaseException | None) -> None:
+        self._in_flight = None
+        if error is not None:
+            self._fail(error)
+        else:
+            self._journal.committed(commit)
+            now = self._batch.now()
+            self._tell(now)
+            self._batch.finish(now)
+        self._idle.set()
+
+    def _tell(self, now: float) -> None:
+        durable = self._journal.durable
+        for waiter in list(self._waiting):
+            if waiter.position_waited <= durable:
+                waiter.durable(durable, now)
+                if not waiter.position_waited:
+                    self._waiting.pop(waiter, None)
+
+    def _fail(self, error: BaseException) -> None:
+        self.failed = True
+        self._waiting.clear()
+        if not isinstance(error, StoreError):
+            fault = StoreError(f"the journal cannot be written: {error!r}")
+            fault.__cause__ = error
+            error = fault
+        self._on_failure(error)

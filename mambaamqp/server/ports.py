@@ -1,0 +1,96 @@
+"""What the shell knows of the rooms below it, and nothing more.
+
+A session is four verbs (bytes in, bytes out, a deadline, closing); a broker is a flush and a deadline;
+a journal is "seal what was appended". The real classes fit these shapes without naming them; the fakes
+in the tests do too.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from mambaamqp.errors import ConnectionFault
+
+
+class Address(NamedTuple):
+    """One end of a TCP connection; host is numeric text, without a scope or brackets."""
+
+    host: str
+    port: int
+
+
+class SessionPort(Protocol):
+    """One AMQP connection without its socket. No method raises for what a peer sends."""
+
+    @property
+    def closing(self) -> bool:
+        """Send what remains, then close the socket."""
+
+    @property
+    def wants_read(self) -> bool:
+        """False: leave the peer's bytes in the kernel until wake() says otherwise."""
+
+    @property
+    def deadline(self) -> float:
+        """When tick() is wanted at the latest; math.inf for never."""
+
+    @property
+    def position_waited(self) -> int:
+        """The lowest journal position something is parked on; 0 for nothing."""
+
+    @property
+    def login(self) -> Any:
+        """Credentials that wait to be verified, or None."""
+
+    def receive_data(self, data: bytes, now: float) -> None: ...
+
+    def data_to_send(self) -> bytes: ...
+
+    def tick(self, now: float) -> None: ...
+
+    def durable(self, position: int, now: float) -> None: ...
+
+    def login_verified(self, user: Any, now: float) -> None: ...
+
+    def connection_lost(self, now: float) -> None: ...
+
+    def shutdown(self, fault: ConnectionFault, now: float) -> None: ...
+
+
+Wake = Callable[[Any], None]
+OpenSession = Callable[[Address, Address, Wake, float], SessionPort]
+"""(peer, local, wake, now) -> session"""
+
+
+class BrokerPort(Protocol):
+    """What the end of a batch needs of the broker."""
+
+    @property
+    def deadline(self) -> float:
+        """When tick() is wanted at the latest; math.inf for never."""
+
+    def flush(self, now: float) -> None: ...
+
+    def tick(self, now: float) -> None: ...
+
+
+class CommitPort(Protocol):
+    """A sealed piece of the journal. execute() runs in the committer thread and may block on the disk."""
+
+    def execute(self, disk: Any) -> None: ...
+
+
+class JournalPort(Protocol):
+    """The core side of the journal: main thread only, never any I/O."""
+
+    @property
+    def durable(self) -> int:
+        """Everything before this position is on stable storage."""
+
+    @property
+    def pending_bytes(self) -> int:
+        """Appended and not sealed yet."""
+
+    def seal(self) -> Any:
+        """Take everything appended so far as a CommitPort, or None when there is nothing."""
+
+    def committed(self, commit: Any) -> None: ...
