@@ -2,8 +2,9 @@
 
 `authorize` is called by the operation itself, never by the protocol handler in front of it, so that no
 second way in can forget it. Refuses to know what the rights are for (the caller names right, kind and
-name), and how credentials arrived. A pattern is searched, unanchored, in the name; the empty pattern matches only the empty name (and so
-nothing that has one); the default exchange's name is "amq.default" here. Source: RabbitMQ "Access Control".
+name), and how credentials arrived. A pattern is searched, unanchored, in the name; the empty pattern
+matches only the empty name (and so nothing that has one); the default exchange's name is "amq.default"
+here. Source: RabbitMQ "Access Control".
 """
 
 import re
@@ -49,8 +50,11 @@ class Permission:
         object.__setattr__(self, "_patterns", patterns)
 
     def allows(self, right: str, name: str) -> bool:
-        """Whether the pattern of `right` is found in `name`."""
-        return self._patterns[right].search(name) is not None
+        """Whether the pattern of `right` is found in `name`; what `re` itself fails on is refused."""
+        try:
+            return self._patterns[right].search(name) is not None
+        except (re.error, RecursionError, SystemError, MemoryError):
+            return False
 
 
 class Actor:
@@ -87,12 +91,13 @@ class Actor:
 
     def _reread(self) -> None:
         self._generation = self._access.generation
+        self.user = self._access.users.get(self.user.name) or self.user
         self._permission = self._access.permission(self.user.name, self.vhost)
         self._decisions.clear()
 
 
 def authorize(actor: Actor, right: str, kind: Kind, name: str) -> None:
-    """Return if `actor` has `right` on the queue or exchange `name`; else AccessRefused in RabbitMQ's words."""
+    """Return if `actor` has `right` on the queue or exchange `name`; else AccessRefused (403)."""
     if not actor.allowed(right, kind, name):
         raise AccessRefused(
             f"{right} access to {kind} '{checked_name(kind, name)}' in vhost '{actor.vhost}'"
@@ -169,7 +174,7 @@ class Access:
     def authenticate_cached(
         self, credentials: Credentials, peer_is_loopback: bool, now: float
     ) -> User | None:
-        """The user if these credentials were right within the last five minutes, else None: ask `authenticate`.
+        """The user if these credentials were right in the last five minutes; None: ask `authenticate`.
 
         Microseconds, main thread only; `now` in monotonic seconds.
         """
@@ -179,7 +184,7 @@ class Access:
         return user if self._may_come_from(user.name, peer_is_loopback) else None
 
     def actor(self, user: User, vhost: str) -> Actor:
-        """`user` at work in `vhost`; NotAllowed (530), in RabbitMQ's words, if there is no such place or right."""
+        """`user` at work in `vhost`; NotAllowed (530) if there is no such virtual host or no permission."""
         if vhost not in self._vhosts:
             raise NotAllowed(f"vhost {vhost} not found")
         permission = self.permission(user.name, vhost)

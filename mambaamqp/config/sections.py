@@ -114,8 +114,8 @@ class ServerConfig:
         default=Path(),
         converter=_data_dir,
         metadata={
-            "help": 'The journal\'s directory, made with mode 0700 if absent. "" is $XDG_STATE_HOME/mambaamqp, '
-            "else ~/.local/state/mambaamqp. One broker per directory."
+            "help": 'The journal\'s directory, made with mode 0700 if absent. "" is '
+            "$XDG_STATE_HOME/mambaamqp, else ~/.local/state/mambaamqp. One broker per directory."
         },
     )
     shutdown_seconds: float = number(
@@ -230,7 +230,8 @@ class LimitsConfig:
     bindings_per_vhost_max: int = number(1_000_000, "Bindings of one virtual host; one more is 406.", least=1)
     memory_high_watermark: float = number(
         0.6,
-        "Memory at which publishers are blocked: up to 1.0 a fraction of the machine's (or cgroup's), above it bytes.",
+        "Memory at which publishers are blocked: up to 1.0 a fraction of the machine's (or cgroup's), above"
+        " it bytes.",
         least=0.01,
     )
     disk_free_bytes_min: int = number(
@@ -251,7 +252,7 @@ class StoreConfig:
 
     sync: SyncPolicy = choice(
         "always",
-        '"always": a confirm means on disk. "interval" and "never" give that up for speed, and the log says so.',
+        '"always": a confirm means on disk. "interval" and "never" give that up for speed; the log says so.',
         ("always", "interval", "never"),
     )
     sync_interval_seconds: float = number(
@@ -330,7 +331,7 @@ class UserConfig:
     password_hash: Secret | None = attrs.field(
         default=None,
         metadata={
-            "help": "argon2id as `mambaamqp hash-password` prints it, or RabbitMQ's salted SHA-256 or SHA-512."
+            "help": "argon2id as `mambaamqp hash-password` prints it, or RabbitMQ's salted SHA-256 or -512."
         },
     )
     tags: tuple[str, ...] = attrs.field(

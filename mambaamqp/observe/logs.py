@@ -8,6 +8,7 @@ forge a second line or steer a terminal.
 import json
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Final, TextIO
 
 from mambaamqp.config import LogConfig
@@ -41,7 +42,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {
-            "time": f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{int(record.msecs):03d}Z",
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
