@@ -16,7 +16,7 @@ import click
 from mambaamqp import __version__
 from mambaamqp.config import Config, Secret, load
 from mambaamqp.config.describe import annotated
-from mambaamqp.errors import ConfigError, StoreError
+from mambaamqp.errors import ConfigError, MambaError
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
@@ -90,14 +90,14 @@ def serve(config_path: Path | None, host: str | None, port: int | None, data_dir
     """Run the broker until SIGTERM or SIGINT."""
     config = _load(config_path, {"listener.host": host, "listener.port": port, "server.data_dir": data_dir})
     from mambaamqp.observe import logs
-    from mambaamqp.server import run  # late: `--help` and `check-config` need no trio
+    from mambaamqp.server.run import run  # late: the other commands need neither trio nor the store
 
     logs.configure(config.log)
     try:
-        sys.exit(run.run(config))
+        sys.exit(run(config))
     except ConfigError as error:
         _fail(str(error), EXIT_USAGE)
-    except StoreError as error:
+    except MambaError as error:
         _fail(str(error), EXIT_FAILED)
     except OSError as error:
         _fail(_os_error_text(error), EXIT_FAILED)
