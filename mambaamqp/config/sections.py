@@ -144,7 +144,7 @@ class ListenerConfig:
     )
     connections_pre_login_max: int = number(
         256,
-        "Connections that have not finished the handshake; one more is closed at once.",
+        "Connections that have not finished the handshake; one more waits in the kernel's backlog.",
         least=1,
         most=U16_MAX,
     )
@@ -217,6 +217,12 @@ class LimitsConfig:
         100_000,
         "Publishes of one channel waiting for a confirm; beyond, the connection is not read.",
         least=1,
+    )
+    journal_pending_bytes_max: int = number(
+        64 * MIB,
+        "Bytes handed to the journal and not yet on disk; beyond, connections that publish are not read.",
+        least=MIB,
+        most=4096 * MIB,
     )
     consumers_per_channel_max: int = number(1024, "Consumers of one channel; one more is 530.", least=1)
     tx_operations_max: int = number(
