@@ -21,6 +21,9 @@ from mambaamqp.errors import ConfigError, MambaError
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 
+PRIVATE: Final = 0o077
+"""Whatever the broker writes is for its own account only, even where no mode is given."""
+
 CORE_MODULE: Final = "mambaamqp.session.connection"
 CONFIG_VARIABLE: Final = "MAMBAAMQP_CONFIG"
 
@@ -93,6 +96,7 @@ def serve(config_path: Path | None, host: str | None, port: int | None, data_dir
     from mambaamqp.server.run import run  # late: the other commands need neither trio nor the store
 
     logs.configure(config.log)
+    os.umask(PRIVATE)
     try:
         sys.exit(run(config))
     except ConfigError as error:

@@ -34,6 +34,7 @@ def fake_run(monkeypatch: pytest.MonkeyPatch, serve: Serve) -> None:
     module.run = serve  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "mambaamqp.server.run", module)
     monkeypatch.setattr("mambaamqp.observe.logs.configure", lambda config: None)
+    monkeypatch.setattr("os.umask", lambda mask: 0)
 
 
 def invoke(*arguments: str, **environment: str) -> Result:

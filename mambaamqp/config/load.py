@@ -177,12 +177,6 @@ def _text(value: Any) -> str:
     return value
 
 
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError("must be true or false")
-    return value
-
-
 def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
         raise TypeError("must be a list of texts in quotes")
@@ -198,7 +192,6 @@ def _path(value: Any) -> Path:
 
 
 CONVERTERS: Final[dict[Any, Converter]] = {
-    bool: _flag,
     int: _whole,
     float: _real,
     str: _text,
@@ -226,7 +219,6 @@ def _plain(declared: Any) -> Any:
 
 
 TEXT_READERS: Final[dict[Any, Callable[[str], Any]]] = {
-    bool: lambda text: {"true": True, "false": False}.get(text.lower(), text),
     int: lambda text: int(text) if text.strip().lstrip("+-").isdecimal() else text,
     float: lambda text: _float_or_text(text),
     tuple[str, ...]: lambda text: [item.strip() for item in text.split(",") if item.strip()],

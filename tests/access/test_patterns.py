@@ -94,6 +94,11 @@ def test_what_cannot_be_used_is_refused(pattern: str, text: str) -> None:
         ("^a*a*+b", 256),
         (r"^a\b.*x", 256),
         (r"^(a)(?(1)b*b|c)", 257),
+        ("^[a-é]*é", 256),
+        (r"^[^.]*\.", 1),
+        (r"^[^-.]*\.", 1),
+        ("^(?>a*)*b", 16777216000),
+        ("^(?>ab)*c", 1),
     ],
 )
 def test_ways_multiply_add_and_vanish(pattern: str, expected: int) -> None:

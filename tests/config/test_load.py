@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mambaamqp.config import Config, Secret, load, parse
+from mambaamqp.config.load import FILE_BYTES_MAX
 from mambaamqp.errors import ConfigError
 
 
@@ -41,6 +42,10 @@ def test_file_is_overridden_by_environment_and_that_by_flags(tmp_path: Path) -> 
         ("[listener]\nport = true", "[listener] port = True: must be a whole number"),
         ("[listener]\nport = 1.5", "[listener] port = 1.5: must be a whole number"),
         ("[listener]\nhost = 5", "[listener] host = 5: must be text in quotes"),
+        (
+            f"[protocol]\nversion = '{'9' * 256}'",
+            f"[protocol] version = '{'9' * 256}': must not be longer than 255 bytes of UTF-8",
+        ),
         ("[listener]\nport = 99999", "[listener] port = 99999: must be between 0 and 65535"),
         ("[server]\nshutdown_seconds = 'x'", "[server] shutdown_seconds = 'x': must be a number"),
         ("[server]\ndata_dir = 5", "[server] data_dir = 5: must be a path in quotes"),
@@ -186,6 +191,16 @@ def test_an_unreadable_file_is_named(tmp_path: Path, content: bytes, expected: s
 
     assert str(caught.value).startswith(f"{file}: {expected}")
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
+    """A disk image named by mistake does not fill the memory."""
+    file = tmp_path / "mq.toml"
+    with file.open("wb") as image:
+        image.truncate(FILE_BYTES_MAX + 1)
+
+    with pytest.raises(ConfigError, match="larger than 16777216 bytes"):
+        load(file)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
