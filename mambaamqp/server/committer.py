@@ -34,15 +34,6 @@ LAZY_SECONDS = 0.010
 LAZY_BYTES = 262_144
 
 
-class Waiter(Protocol):
-    """Whoever waits for a position: a connection, on behalf of its session."""
-
-    @property
-    def position_waited(self) -> int: ...
-
-    def durable(self, position: int, now: float) -> None: ...
-
-
 class BatchEnd(Protocol):
     """The end of a batch, which commits again and sends what became ready."""
 
@@ -62,6 +53,7 @@ class Committer:
         disk: Any,
         timers: Timers,
         batch: BatchEnd,
+        on_durable: Callable[[int, float], None],
         on_failure: Callable[[StoreError], None],
     ) -> None:
         self.failed = False
@@ -69,8 +61,8 @@ class Committer:
         self._disk = disk
         self._timers = timers
         self._batch = batch
+        self._on_durable = on_durable
         self._on_failure = on_failure
-        self._waiting: dict[Waiter, None] = {}
         self._in_flight: CommitPort | None = None
         self._requests: queue.SimpleQueue[CommitPort | None] = queue.SimpleQueue()
         self._idle = trio.Event()
@@ -81,25 +73,17 @@ class Committer:
         """Start the thread; nothing is committed before."""
         self._thread.start()
 
-    def wait(self, waiter: Waiter, now: float) -> None:
-        """Tell the waiter when its position is durable, which may be at once."""
-        if waiter.position_waited <= self._journal.durable:
-            waiter.durable(self._journal.durable, now)
-        if waiter.position_waited:
-            self._waiting[waiter] = None
+    def kick(self, now: float, *, awaited: bool) -> None:
+        """End of a batch: hand over what is pending, if the thread is free and it is worth a sync.
 
-    def forget(self, waiter: Waiter) -> None:
-        """The waiter is gone; harmless when it did not wait."""
-        self._waiting.pop(waiter, None)
-
-    def kick(self, now: float) -> None:
-        """End of a batch: hand over what is pending, if the thread is free and it is worth a sync."""
+        `awaited` says that somebody waits for what has been appended.
+        """
         if self._in_flight is not None or self.failed:
             return
         pending_bytes = self._journal.pending_bytes
         if not pending_bytes:
             return
-        if self._waiting or pending_bytes >= LAZY_BYTES:
+        if awaited or pending_bytes >= LAZY_BYTES:
             self._hand_over()
         elif self.due == math.inf:
             self._timers.schedule(self, now + LAZY_SECONDS)
@@ -155,21 +139,12 @@ class Committer:
         else:
             self._journal.committed(commit)
             now = self._batch.now()
-            self._tell(now)
+            self._on_durable(self._journal.durable, now)
             self._batch.finish(now)
         self._idle.set()
 
-    def _tell(self, now: float) -> None:
-        durable = self._journal.durable
-        for waiter in list(self._waiting):
-            if waiter.position_waited <= durable:
-                waiter.durable(durable, now)
-                if not waiter.position_waited:
-                    self._waiting.pop(waiter, None)
-
     def _fail(self, error: BaseException) -> None:
         self.failed = True
-        self._waiting.clear()
         if not isinstance(error, StoreError):
             fault = StoreError(f"the journal cannot be written: {error!r}")
             fault.__cause__ = error

@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from mambaamqp.errors import ConnectionFault
 from mambaamqp.server.ports import Address, OpenSession, SessionPort
 
 if TYPE_CHECKING:
     from mambaamqp.server.node import Node
 
-READ_BYTES_MAX = 131_072
-"""One turn of one connection. Larger reads save little and delay everybody else."""
+READ_BYTES_MAX = 127 * 1024
+"""One turn of one connection. Larger reads save little and delay everybody else; and from 128 KiB on the C
+library maps fresh pages for each buffer, which costs more than the read."""
 
 CLOSE_SECONDS = 3.0
 """How long a closing connection may take to drain and to answer our end of stream."""
@@ -93,11 +93,6 @@ class Connection:
         """As RabbitMQ names connections."""
         return f"{self.peer.host}:{self.peer.port} -> {self.local.host}:{self.local.port}"
 
-    @property
-    def position_waited(self) -> int:
-        """The journal position the session is parked on, 0 for none."""
-        return 0 if self.gone else self.session.position_waited
-
     def wake(self, _session: object = None) -> None:
         """Examine this connection at the end of the current batch."""
         if not self.dirty:
@@ -141,21 +136,12 @@ class Connection:
                 self._node.spawn(self._write)
             if self.gone:
                 return
-            if session.closing:
+            if session.closing and not session.waiting:
                 self._close(now)
             elif session.deadline < self.due:
                 self._node.timers.schedule(self, session.deadline)
             if self._parked is not None and (self._discard or session.wants_read):
                 self._unpark()
-        except Exception:
-            log.exception("connection %s: unexpected error, closing it", self.name)
-            self.lose(now)
-
-    def durable(self, position: int, now: float) -> None:
-        """The journal has reached a position the session waits for. Never raises."""
-        try:
-            self.session.durable(position, now)
-            self.wake()
         except Exception:
             log.exception("connection %s: unexpected error, closing it", self.name)
             self.lose(now)
@@ -173,10 +159,13 @@ class Connection:
             log.exception("connection %s: unexpected error, closing it", self.name)
             self.lose(now)
 
-    def shutdown(self, fault: ConnectionFault, now: float) -> None:
-        """Ask the session to say good-bye. Never raises."""
+    def say_goodbye(self, text: str | None, now: float) -> None:
+        """Ask the session to shut down with a text, or, without one, to fail. Never raises."""
         try:
-            self.session.shutdown(fault, now)
+            if text is None:
+                self.session.fail(now)
+            else:
+                self.session.shutdown(text, now)
             self.wake()
         except Exception:
             log.exception("connection %s: unexpected error, closing it", self.name)

@@ -20,7 +20,7 @@ from typing import Any
 
 import trio
 
-from mambaamqp.errors import ConnectionFault, StoreError
+from mambaamqp.errors import StoreError
 from mambaamqp.server.committer import Committer
 from mambaamqp.server.connection import Connection
 from mambaamqp.server.logins import AccessPort, Logins
@@ -54,7 +54,7 @@ class Node:
         self.broker = broker
         self.timers = Timers()
         self.logins = Logins(access, self)
-        self.committer = Committer(journal, disk, self.timers, self, self._store_failed)
+        self.committer = Committer(journal, disk, self.timers, self, self._durable, self._store_failed)
         self.connections: set[Connection] = set()
         self.dirty: list[Connection] = []
         self.store_error: StoreError | None = None
@@ -112,13 +112,9 @@ class Node:
         dirty = self.dirty
         if dirty:
             self.dirty = []
-            committer = self.committer
-            for connection in dirty:
-                connection.dirty = False
-                if connection.position_waited:
-                    committer.wait(connection, now)
-        self.committer.kick(now)
+        self.committer.kick(now, awaited=bool(self.broker.waiters))
         for connection in dirty:
+            connection.dirty = False
             connection.examine(now)
         return bool(dirty)
 
@@ -169,18 +165,17 @@ class Node:
     def forget(self, connection: Connection) -> None:
         """The connection is gone."""
         self.timers.cancel(connection)
-        self.committer.forget(connection)
         self.connections.discard(connection)
         if not connection.logged_in:
             self._leave_pre_login()
         if not self.connections:
             self._emptied.set()
 
-    def shut_down(self, fault: ConnectionFault) -> None:
-        """Say good-bye to every client."""
+    def shut_down(self, text: str | None) -> None:
+        """Say good-bye to every client: 320 with a text, or 541 without one."""
         now = self.now()
         for connection in list(self.connections):
-            connection.shutdown(fault, now)
+            connection.say_goodbye(text, now)
         self.finish(now)
 
     async def wait_until_empty(self) -> None:
@@ -204,6 +199,12 @@ class Node:
         if now - self._refusal_logged >= REFUSAL_LOG_SECONDS:
             self._refusal_logged = now
             log.warning("connection refused: connections_max (%d) is reached", self._connections_max)
+
+    def _durable(self, position: int, now: float) -> None:
+        try:
+            self.broker.durable(position, now)
+        except Exception:
+            log.exception("unexpected error while confirming")
 
     def _store_failed(self, error: StoreError) -> None:
         self.store_error = error

@@ -5,10 +5,8 @@ a journal is "seal what was appended". The real classes fit these shapes without
 in the tests do too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any, NamedTuple, Protocol
-
-from mambaamqp.errors import ConnectionFault
 
 
 class Address(NamedTuple):
@@ -34,8 +32,8 @@ class SessionPort(Protocol):
         """When tick() is wanted at the latest; math.inf for never."""
 
     @property
-    def position_waited(self) -> int:
-        """The lowest journal position something is parked on; 0 for nothing."""
+    def waiting(self) -> bool:
+        """Something, perhaps the last words, is parked on the journal: do not close the socket yet."""
 
     @property
     def login(self) -> Any:
@@ -47,13 +45,15 @@ class SessionPort(Protocol):
 
     def tick(self, now: float) -> None: ...
 
-    def durable(self, position: int, now: float) -> None: ...
-
     def login_verified(self, user: Any, now: float) -> None: ...
 
     def connection_lost(self, now: float) -> None: ...
 
-    def shutdown(self, fault: ConnectionFault, now: float) -> None: ...
+    def shutdown(self, text: str, now: float) -> None:
+        """Say good-bye: the broker stops (320)."""
+
+    def fail(self, now: float) -> None:
+        """Say good-bye: the broker cannot keep its promises (541)."""
 
 
 Wake = Callable[[Any], None]
@@ -67,6 +67,13 @@ class BrokerPort(Protocol):
     @property
     def deadline(self) -> float:
         """When tick() is wanted at the latest; math.inf for never."""
+
+    @property
+    def waiters(self) -> Sized:
+        """Who waits for the journal; empty when nobody does."""
+
+    def durable(self, position: int, now: float) -> None:
+        """Tell whoever waits how far the journal is safe."""
 
     def flush(self, now: float) -> None: ...
 

@@ -27,7 +27,9 @@ class Rig:
             self.journal,
             self.disk,
             self.access,
-            lambda peer, local, wake, now: FakeSession(self.journal, peer, wake, now, self.sessions),
+            lambda peer, local, wake, now: FakeSession(
+                self.broker, self.journal, peer, wake, now, self.sessions
+            ),
             nursery,
             connections_max=limits.get("connections_max", 100),
             connections_pre_login_max=limits.get("connections_pre_login_max", 100),

@@ -7,7 +7,6 @@ import struct
 import pytest
 import trio
 
-from mambaamqp.errors import ConnectionForced
 from tests.server.conftest import Rig
 
 
@@ -63,6 +62,17 @@ async def test_closes_after_the_last_bytes(rig: Rig) -> None:
     await client.stream.aclose()
     await rig.node.wait_until_empty()
     assert client.session.events == ["lost"]
+
+
+async def test_a_close_waits_for_the_journal(rig: Rig) -> None:
+    """The socket of a closing session stays open until what it is parked on is durable."""
+    client = await rig.connect()
+    await client.ask("say here")
+    rig.disk.gate.clear()
+    await client.send("journal a", "close")
+    assert await client.line() == "bye"
+    rig.disk.gate.set()
+    assert [await client.line(), await client.line()] == ["confirmed a", ""]
 
 
 async def test_close_does_not_wait_for_ever(rig: Rig, autojump_clock: trio.testing.MockClock) -> None:
@@ -129,7 +139,7 @@ async def test_shutdown_reaches_a_parked_connection(rig: Rig) -> None:
     await client.ask("say here")
     await client.send("stop", "say x")
     await trio.testing.wait_all_tasks_blocked(0.02)
-    rig.node.shut_down(ConnectionForced("shutdown"))
+    rig.node.shut_down("shutdown")
     assert [await client.line(), await client.line(), await client.line()] == ["x", "320 shutdown", ""]
 
 

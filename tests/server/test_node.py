@@ -3,7 +3,6 @@
 import pytest
 import trio
 
-from mambaamqp.errors import ConnectionForced
 from tests.server.conftest import Rig, open_rig
 
 
@@ -54,12 +53,20 @@ async def test_the_brokers_deadline_is_kept(rig: Rig, autojump_clock: trio.testi
     assert rig.broker.ticks == [start + 50]
 
 
+async def test_a_failed_node_says_so(rig: Rig) -> None:
+    """Without a text the good-bye is a failure."""
+    client = await rig.connect()
+    await client.ask("say here")
+    rig.node.shut_down(None)
+    assert [await client.line(), await client.line()] == ["541", ""]
+
+
 async def test_says_goodbye_to_all(rig: Rig) -> None:
     """Shutting down reaches every client, and the node is empty when they have gone."""
     clients = [await rig.connect() for _ in range(3)]
     for client in clients:
         await client.ask("say here")
-    rig.node.shut_down(ConnectionForced("shutdown"))
+    rig.node.shut_down("shutdown")
     assert [await client.line() for client in clients] == ["320 shutdown"] * 3
     for client in clients:
         await client.stream.aclose()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from mambaamqp.errors import ConnectionFault, StoreError
+from mambaamqp.errors import StoreError
 from mambaamqp.server.ports import Address
 
 
@@ -70,9 +70,15 @@ class FakeBroker:
 
     def __init__(self) -> None:
         self.deadline = math.inf
+        self.waiters: list[FakeSession] = []
         self.flushes = 0
         self.ticks: list[float] = []
         self.error: Exception | None = None
+
+    def durable(self, position: int, now: float) -> None:
+        waiters, self.waiters = self.waiters, []
+        for waiter in waiters:
+            waiter.durable(position, now)
 
     def flush(self, now: float) -> None:
         self.flushes += 1
@@ -112,6 +118,7 @@ class FakeSession:
 
     def __init__(
         self,
+        broker: FakeBroker,
         journal: FakeJournal,
         peer: Address,
         wake: Callable[[Any], None],
@@ -122,11 +129,11 @@ class FakeSession:
         self.wants_read = True
         self.deadline = math.inf
         self.login: SimpleNamespace | None = None
-        self.position_waited = 0
         self.events: list[str] = []
         self.peer = peer
         self.everyone = everyone
         everyone[peer.port] = self
+        self._broker = broker
         self._journal = journal
         self._wake = wake
         self._lines = b""
@@ -152,9 +159,14 @@ class FakeSession:
     def durable(self, position: int, now: float) -> None:
         ready = [text for waited, text in self._parked if waited <= position]
         self._parked = [parked for parked in self._parked if parked[0] > position]
-        self.position_waited = self._parked[0][0] if self._parked else 0
+        if self._parked:
+            self._broker.waiters.append(self)
         for text in ready:
             self.say(f"confirmed {text.decode()}")
+
+    @property
+    def waiting(self) -> bool:
+        return self in self._broker.waiters
 
     def login_verified(self, user: str | None, now: float) -> None:
         self.login = None
@@ -163,8 +175,12 @@ class FakeSession:
     def connection_lost(self, now: float) -> None:
         self.events.append("lost")
 
-    def shutdown(self, fault: ConnectionFault, now: float) -> None:
-        self.say(f"{fault.code} {fault}")
+    def shutdown(self, text: str, now: float) -> None:
+        self.say(f"320 {text}")
+        self.closing = True
+
+    def fail(self, now: float) -> None:
+        self.say("541")
         self.closing = True
 
     def say(self, text: str) -> None:
@@ -182,7 +198,8 @@ class FakeSession:
     def _append(self, text: str, now: float) -> None:
         position = self._journal.append(text.encode())
         self._parked.append((position, text.encode()))
-        self.position_waited = self._parked[0][0]
+        if not self.waiting:
+            self._broker.waiters.append(self)
 
     def _lazy(self, text: str, now: float) -> None:
         self._journal.append(text.encode())
