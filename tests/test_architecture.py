@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import attrs
 import pytest
+
+from mambaamqp.config.load import SECTIONS
 
 ROOT: Final = Path(__file__).parents[1]
 PACKAGE: Final = ROOT / "mambaamqp"
@@ -63,6 +66,9 @@ SEEDED: Final = frozenset({"random.Random", "random.SystemRandom"})
 FORBIDDEN_CALLS: Final = frozenset({"eval", "exec", "compile", "__import__", "open", "print", "input"})
 CALLS_ALLOWED: Final = frozenset({("server/run.py", "print")})
 CLOCK_CALLS: Final = frozenset({("datetime", "now"), ("datetime", "utcnow"), ("date", "today")})
+
+KEYS_READ_THROUGH: Final = {"memory_high_watermark": "memory_high_bytes"}
+"""Keys of the configuration that are read by way of a method of their section."""
 
 BANNED_NAMES: Final = frozenset({"utils", "util", "helpers", "helper", "common", "misc", "manager", "base"})
 LINES_MAX: Final = 500
@@ -206,3 +212,19 @@ def test_tests_do_not_sleep() -> None:
                 assert (node.value.id, node.attr) != ("time", "sleep"), (
                     f"{path.relative_to(ROOT)}:{node.lineno}"
                 )
+
+
+def test_every_key_of_the_configuration_is_read() -> None:
+    """A key that nobody reads promises what it does not do."""
+    read = {
+        node.attr
+        for module in MODULES
+        if module.room != "config"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute)
+    }
+
+    for section, cls in SECTIONS.items():
+        for field in attrs.fields(cls):
+            reader = KEYS_READ_THROUGH.get(field.name, field.name)
+            assert reader in read, f"nobody reads [{section}] {field.name}"

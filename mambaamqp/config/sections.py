@@ -164,7 +164,7 @@ class ProtocolConfig:
     )
     channel_max: int = number(
         2047,
-        "Highest channel number, offered in connection.tune; a higher one is 504.",
+        "Highest channel number, offered in connection.tune; a higher one is 530.",
         least=1,
         most=U16_MAX,
     )
