@@ -215,11 +215,11 @@ def test_tests_do_not_sleep() -> None:
 
 
 def test_every_key_of_the_configuration_is_read() -> None:
-    """A key that nobody reads promises what it does not do."""
+    """A key that nobody reads promises what it does not do; to copy it is not to read it."""
     read = {
         node.attr
         for module in MODULES
-        if module.room != "config"
+        if module.room != "config" and module.path.name != "settings.py"
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Attribute)
     }
