@@ -180,19 +180,18 @@ def test_a_file_is_one_noun_with_a_docstring(module: Module) -> None:
 
 def test_every_room_is_a_package_in_a_layer() -> None:
     """A directory without __init__.py would be missing from the installed package."""
-    rooms = [path for path in PACKAGE.iterdir() if path.is_dir() and any(path.glob("*.py"))]
-
-    for room in rooms:
-        layer(room.name)
-        assert (room / "__init__.py").exists(), f"{room.name} has no __init__.py"
+    for directory in {module.path.parent for module in MODULES} - {PACKAGE}:
+        layer(directory.relative_to(PACKAGE).parts[0])
+        assert (directory / "__init__.py").exists(), f"{directory.name} has no __init__.py"
 
 
 def test_tests_mirror_modules() -> None:
     """tests/wire/test_table.py is about mambaamqp/wire/table.py, which is there."""
-    for room in PACKAGE.iterdir():
-        for path in (ROOT / "tests" / room.name).glob("test_*.py"):
-            mirrored = room / f"{path.stem.removeprefix('test_')}.py"
-            assert mirrored.exists(), f"{path.relative_to(ROOT)} mirrors no {mirrored.relative_to(ROOT)}"
+    for room in (path for path in PACKAGE.iterdir() if path.is_dir()):
+        for path in (ROOT / "tests" / room.name).rglob("test_*.py"):
+            below = path.relative_to(ROOT / "tests")
+            mirrored = PACKAGE / below.with_name(below.name.removeprefix("test_"))
+            assert mirrored.exists(), f"tests/{below} mirrors no {mirrored.relative_to(ROOT)}"
 
 
 def test_every_test_states_its_goal() -> None:
