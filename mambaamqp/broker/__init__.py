@@ -1,0 +1,1 @@
+"""What decides: virtual hosts, exchanges, queues, delivery. Pure: no clock, socket, task or file."""

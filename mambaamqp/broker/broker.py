@@ -1,0 +1,243 @@
+"""The broker: its virtual hosts, what is owed at the end of a batch, and who waits for the journal.
+
+Everything that decides meets here; nothing here waits. The shell sets the time with `at`, feeds sessions,
+calls `flush` at the end of every batch, and reports `durable` when the journal has been synced.
+"""
+
+from base64 import b64encode
+from collections.abc import Iterable
+from random import Random, SystemRandom
+from typing import Any, Final
+
+from mambaamqp.access.permissions import Access
+from mambaamqp.broker.agenda import Agenda
+from mambaamqp.broker.entry import Entry
+from mambaamqp.broker.message import Message
+from mambaamqp.broker.queue import Queue
+from mambaamqp.broker.replay import Replay
+from mambaamqp.broker.snapshot import write_topology
+from mambaamqp.broker.vhost import VirtualHost
+from mambaamqp.broker.waiter import Waiter
+from mambaamqp.errors import NotAllowed
+from mambaamqp.store import records
+from mambaamqp.store.journal import Journal
+from mambaamqp.store.segment import Segment
+
+POSITIONS_PER_RECORD: Final = 65_536
+"""What one settle or requeue record names at most, so that it fits the journal's 16 MiB."""
+
+
+class Broker:
+    """All virtual hosts of one node.
+
+    `now` is monotonic seconds, `wall_ms` the same moment in milliseconds since 1970.
+    """
+
+    def __init__(
+        self, access: Access, journal: Journal, now: float, wall_seconds: float, random: Random | None = None
+    ) -> None:
+        self.access = access
+        self.journal = journal
+        self.random: Random = SystemRandom() if random is None else random
+        self.wall_offset_seconds = wall_seconds - now
+        self.now = now
+        self.wall_ms = int(wall_seconds * 1000)
+        self.vhosts: dict[str, VirtualHost] = {}
+        self.queue_serial = 0
+        self.dirty: list[Queue] = []
+        self.settling: list[Queue] = []
+        self.graves: list[tuple[Entry, str]] = []
+        self.agenda = Agenda()
+        self.waiters: list[Waiter] = []
+        self.blocked: list[Waiter] = []
+        self.alarm = ""
+
+    # Time and batches
+
+    def at(self, now: float) -> None:
+        """The time of what comes next; never goes back."""
+        if now > self.now:
+            self.now = now
+            self.wall_ms = int((now + self.wall_offset_seconds) * 1000)
+
+    def flush(self, now: float) -> None:
+        """End of a batch: hand out messages, then note in the journal what was settled and returned."""
+        self.at(now)
+        self.catch_up()
+        if self.settling:
+            self.write_settlements()
+
+    def catch_up(self) -> None:
+        """Bring all queues to rest: dead letters go their way, what can be delivered is."""
+        while self.dirty or self.graves:
+            if self.graves:
+                self.bury_all()
+            touched = self.dirty
+            self.dirty = []
+            for queue in touched:
+                queue.dispatch()
+
+    def bury_all(self) -> None:
+        """Send the dead on to their dead-letter exchanges; a loop, since a chain of them may be long."""
+        while self.graves:
+            graves = self.graves
+            self.graves = []
+            for entry, reason in graves:
+                entry.queue.vhost.dead_letter(entry, reason)
+
+    def write_settlements(self) -> None:
+        """Append what queues owe the journal: settled positions, and entries that came back."""
+        queues = self.settling
+        self.settling = []
+        for queue in queues:
+            queue.settling = False
+            if queue.settled:
+                self._write_settled(queue)
+            if queue.returned:
+                self._write_returned(queue)
+
+    def _write_settled(self, queue: Queue) -> None:
+        settled = queue.settled
+        queue.settled = []
+        for at in range(0, len(settled), POSITIONS_PER_RECORD):
+            self.journal.append(records.settle(queue.serial, settled[at : at + POSITIONS_PER_RECORD]))
+
+    def _write_returned(self, queue: Queue) -> None:
+        counts = [(entry.position, entry.delivery_count) for entry in queue.returned]
+        queue.returned = []
+        for at in range(0, len(counts), POSITIONS_PER_RECORD):
+            self.journal.append(records.requeue(queue.serial, counts[at : at + POSITIONS_PER_RECORD]))
+
+    def tick(self, now: float) -> None:
+        """Expire messages and queues whose time has come."""
+        self.at(now)
+        for queue in self.agenda.due(now):
+            if queue.tick(now):
+                queue.vhost.drop_queue(queue)
+        self.flush(now)
+
+    @property
+    def deadline(self) -> float:
+        """When `tick` must be called next; infinite without anything to wait for."""
+        return self.agenda.next_moment()
+
+    # The journal
+
+    def keep(self, message: Message, entries: list[Entry]) -> None:
+        """Write a message into the journal for the queues of `entries`."""
+        journal = self.journal
+        # A message that spans segments lives where it begins: segments go from the oldest end only.
+        segment = journal.next_segment()
+        if message.more is None and len(entries) == 1:
+            entry = entries[0]
+            entry.journaled = True
+            journal.append(
+                records.publish_one(
+                    message.dead_lettered,
+                    message.published_ms,
+                    entry.queue.serial,
+                    entry.position,
+                    entry.delivery_count,
+                    entry.redelivered,
+                    message.address,
+                    message.content,
+                )
+            )
+        else:
+            self._keep_many(message, entries)
+        message.references = len(entries)
+        message.segment = segment
+        segment.live += 1
+
+    def _keep_many(self, message: Message, entries: list[Entry]) -> None:
+        targets: list[records.Target] = []
+        for entry in entries:
+            entry.journaled = True
+            targets.append(
+                records.Target(entry.queue.serial, entry.position, entry.delivery_count, entry.redelivered)
+            )
+        journal = self.journal
+        journal.begin_atom()
+        for pieces in records.publish_many(
+            message.dead_lettered, message.published_ms, targets, message.address, message.pieces()
+        ):
+            journal.append_pieces(pieces)
+        journal.end_atom()
+
+    def release(self, entry: Entry) -> None:
+        """A journaled entry needs its place in the journal no more."""
+        message = entry.message
+        message.references -= 1
+        if message.references == 0 and message.segment is not None:
+            message.segment.live -= 1
+            message.segment = None
+
+    def durable(self, position: int, now: float) -> None:
+        """The journal is on stable storage up to `position`: tell whoever waits for it."""
+        self.at(now)
+        waiters = self.waiters
+        self.waiters = []
+        for waiter in waiters:
+            waiter.waiting = False
+            waiter.durable(position, now)
+
+    def await_durable(self, waiter: Waiter) -> None:
+        """Call `waiter.durable` after the next sync."""
+        if not waiter.waiting:
+            waiter.waiting = True
+            self.waiters.append(waiter)
+
+    # Virtual hosts and alarms
+
+    def vhost(self, name: str) -> VirtualHost:
+        """The virtual host of that name; NotAllowed (530) when there is none, as connection.open says it."""
+        vhost = self.vhosts.get(name)
+        if vhost is None:
+            raise NotAllowed(f"vhost {name} not found")
+        return vhost
+
+    def put_vhost(self, name: str) -> VirtualHost:
+        """Have a virtual host, with its default exchanges."""
+        vhost = self.vhosts.get(name)
+        if vhost is None:
+            vhost = self.vhosts[name] = VirtualHost(self, name)
+        return vhost
+
+    def token(self) -> str:
+        """A name part that nobody can guess: 16 random octets in 22 characters of URL-safe base 64."""
+        return b64encode(self.random.randbytes(16), b"-_").decode().rstrip("=")
+
+    def next_serial(self) -> int:
+        """A queue id that this journal has never seen."""
+        self.queue_serial += 1
+        return self.queue_serial
+
+    def set_alarm(self, memory: bool, disk: bool, now: float) -> None:
+        """Memory or disk is (no longer) low: publishers are blocked while any alarm stands."""
+        self.at(now)
+        low = [name for name, on in (("memory", memory), ("disk", disk)) if on]
+        self.alarm = f"low on {' & '.join(low)}" if low else ""
+        if not self.alarm:
+            blocked = self.blocked
+            self.blocked = []
+            for waiter in blocked:
+                waiter.unblocked(now)
+
+    # Life cycle
+
+    def recover(self, stored: Iterable[tuple[int, Segment, Any]]) -> None:
+        """Take over what the journal holds: (LSN, segment, record) triples in order."""
+        Replay(self).run(stored)
+
+    def checkpoint(self) -> None:
+        """Say all durable topology again, so that the journal may let its oldest segments go."""
+        journal = self.journal
+        journal.begin_checkpoint()
+        for vhost in self.vhosts.values():
+            write_topology(vhost, journal)
+        journal.end_checkpoint()
+
+    def stop(self, now: float) -> None:
+        """The last words: sessions have gone, everything is back in its queue."""
+        self.flush(now)
+        self.journal.append(records.clean_stop())

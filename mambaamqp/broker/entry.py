@@ -1,0 +1,49 @@
+"""One message's place in one queue.
+
+`position` counts up for ever within a queue and is never used twice: it is the order of the queue, the
+key of the journal's settle records, and the way back to the original place for a requeued message.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from mambaamqp.broker.message import Message
+
+if TYPE_CHECKING:
+    from mambaamqp.broker.consumers import Consumer
+    from mambaamqp.broker.queue import Queue
+
+READY: Final = 0
+UNACKED: Final = 1
+GONE: Final = 2
+"""Settled, expired or purged; a structure that still names the entry passes over it."""
+
+NEVER: Final = float("inf")
+
+
+class Entry:
+    """A message in a queue. `deadline` is monotonic seconds; `journaled` says that a settle must be written."""
+
+    __slots__ = (
+        "acquired_count",
+        "consumer",
+        "deadline",
+        "delivery_count",
+        "journaled",
+        "message",
+        "position",
+        "queue",
+        "redelivered",
+        "state",
+    )
+
+    def __init__(self, message: Message, queue: "Queue", position: int) -> None:
+        self.message = message
+        self.queue = queue
+        self.position = position
+        self.delivery_count = 0
+        self.acquired_count = 0
+        self.redelivered = False
+        self.state = READY
+        self.deadline = NEVER
+        self.consumer: Consumer | None = None
+        self.journaled = False

@@ -1,0 +1,148 @@
+"""What all exchange types share: properties, bindings, equivalence on redeclare.
+
+A type fills in how bindings are indexed and how a message matches them.
+"""
+
+from mambaamqp.broker.binding import Binding, Identity, identity
+from mambaamqp.broker.destination import Destination
+from mambaamqp.errors import PreconditionFailed
+from mambaamqp.wire.table import Table
+
+ALTERNATE_EXCHANGE = "alternate-exchange"
+
+
+class Exchange(Destination):
+    """An exchange. `alternate` takes what this one routes nowhere."""
+
+    reads_headers = False
+    """Whether a message's headers decide where it goes, so that its route cannot be cached by its key."""
+
+    def __init__(
+        self,
+        kind: str,
+        vhost: str,
+        name: str,
+        *,
+        durable: bool,
+        auto_delete: bool,
+        internal: bool,
+        arguments: Table,
+    ) -> None:
+        super().__init__(name, False)
+        self.kind = kind
+        self.vhost = vhost
+        self.durable = durable
+        self.auto_delete = auto_delete
+        self.internal = internal
+        self.arguments = arguments
+        self.alternate: str | None = _alternate(arguments, name, vhost)
+        self._bindings: dict[Identity, Binding] = {}
+        self._by_destination: dict[Destination, dict[Identity, None]] = {}
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """A type sets up its own index."""
+
+    @property
+    def bindings(self) -> list[Binding]:
+        """All bindings, in the order in which they were made; a copy."""
+        return list(self._bindings.values())
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether there is any binding."""
+        return bool(self._bindings)
+
+    def destinations(self) -> list[Destination]:
+        """Everything that any binding leads to."""
+        return list(self._by_destination)
+
+    def validate_binding(self, routing_key: str, arguments: Table) -> None:
+        """Raise PreconditionFailed for a binding that this type cannot have."""
+
+    def match(self, routing_key: str, headers: Table | None, found: dict[Destination, None]) -> None:
+        """Put the destinations that a message goes to into `found`, each once."""
+        raise NotImplementedError
+
+    def add(self, binding: Binding) -> bool:
+        """Add a binding; False when an equal one stands already."""
+        if binding.identity in self._bindings:
+            return False
+        self._bindings[binding.identity] = binding
+        self._by_destination.setdefault(binding.destination, {})[binding.identity] = None
+        self._index(binding)
+        return True
+
+    def remove(self, destination: Destination, routing_key: str, arguments: Table) -> Binding | None:
+        """Remove a binding and return it; None when there is none."""
+        return self._remove(identity(destination, routing_key, arguments))
+
+    def remove_destination(self, destination: Destination) -> list[Binding]:
+        """Remove all bindings to a destination and return them."""
+        removed: list[Binding] = []
+        for key in list(self._by_destination.get(destination, ())):
+            binding = self._remove(key)
+            if binding is not None:
+                removed.append(binding)
+        return removed
+
+    def _remove(self, key: Identity) -> Binding | None:
+        binding = self._bindings.pop(key, None)
+        if binding is None:
+            return None
+        siblings = self._by_destination[binding.destination]
+        del siblings[key]
+        if not siblings:
+            del self._by_destination[binding.destination]
+        self._unindex(binding)
+        return binding
+
+    def _index(self, binding: Binding) -> None:
+        """A type's own index learns a new binding."""
+
+    def _unindex(self, binding: Binding) -> None:
+        """A type's own index forgets a binding."""
+
+
+def _alternate(arguments: Table, name: str, vhost: str) -> str | None:
+    if not arguments or ALTERNATE_EXCHANGE not in arguments:
+        return None
+    value = arguments.get(ALTERNATE_EXCHANGE)
+    if not isinstance(value, str):
+        raise PreconditionFailed(
+            f"invalid type '{arguments.kind(ALTERNATE_EXCHANGE)}' for arg '{ALTERNATE_EXCHANGE}' in "
+            f"exchange '{name}' in vhost '{vhost}'"
+        )
+    return value
+
+
+def check_equivalent(
+    exchange: Exchange, kind: str, *, durable: bool, auto_delete: bool, internal: bool, arguments: Table
+) -> None:
+    """406 when a redeclare differs: type, durable, auto_delete, internal, then alternate-exchange."""
+    _check_same(exchange, "type", exchange.kind, kind)
+    _check_same(exchange, "durable", _flag(exchange.durable), _flag(durable))
+    _check_same(exchange, "auto_delete", _flag(exchange.auto_delete), _flag(auto_delete))
+    _check_same(exchange, "internal", _flag(exchange.internal), _flag(internal))
+    alternate = _alternate(arguments, exchange.name, exchange.vhost)
+    if alternate != exchange.alternate:
+        raise PreconditionFailed(
+            f"inequivalent arg '{ALTERNATE_EXCHANGE}' for exchange '{exchange.name}' in vhost "
+            f"'{exchange.vhost}': received {_argument(alternate)} but current is {_argument(exchange.alternate)}"
+        )
+
+
+def _check_same(exchange: Exchange, what: str, current: str, received: str) -> None:
+    if current != received:
+        raise PreconditionFailed(
+            f"inequivalent arg '{what}' for exchange '{exchange.name}' in vhost '{exchange.vhost}': "
+            f"received '{received}' but current is '{current}'"
+        )
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _argument(value: str | None) -> str:
+    return "none" if value is None else f"the value '{value}' of type 'longstr'"

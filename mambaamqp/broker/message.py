@@ -1,0 +1,92 @@
+"""A message as its publisher sent it.
+
+The content stays the octets that the publisher sent: `content` is the header frame and the body frames
+exactly as they stood on the wire, `address` the exchange and routing key as they stood in basic.publish.
+What the broker must know (persistent, priority, expiration) is read once and kept beside them. Nothing
+here decides anything; where a message waits is `broker.entry`'s matter.
+"""
+
+from mambaamqp.store.segment import Segment
+from mambaamqp.wire import fast
+from mambaamqp.wire.framing import FRAME_HEADER, PREFIX, PREFIX_BYTES
+
+class Message:
+    """One published message, shared by all queues that it was routed to.
+
+    `body_bytes` is the size of the body alone. `expiration_ms` is -1 without one, `priority` -1 without
+    one. `segment` is the journal segment that holds it, None for a message that is not journaled;
+    `references` counts the journaled entries that still need it there.
+    """
+
+    __slots__ = (
+        "address",
+        "body_bytes",
+        "content",
+        "dead_lettered",
+        "expiration_ms",
+        "frame_bytes",
+        "more",
+        "persistent",
+        "priority",
+        "published_ms",
+        "references",
+        "segment",
+    )
+
+    def __init__(self, address: bytes, content: bytes, body_bytes: int, persistent: bool) -> None:
+        self.address = address
+        self.content = content
+        self.more: list[bytes] | None = None
+        self.body_bytes = body_bytes
+        self.frame_bytes = 0
+        self.persistent = persistent
+        self.priority = -1
+        self.expiration_ms = -1
+        self.published_ms = 0
+        self.dead_lettered = False
+        self.segment: Segment | None = None
+        self.references = 0
+
+    def header(self) -> bytes:
+        """The content header's payload: class, weight, body size, flags, properties."""
+        size = int.from_bytes(self.content[3:7], "big")
+        return self.content[PREFIX_BYTES : PREFIX_BYTES + size]
+
+    def pieces(self) -> list[bytes]:
+        """The whole content as runs of frames."""
+        return [self.content] if self.more is None else [self.content, *self.more]
+
+    def body(self) -> bytes:
+        """The body in one piece: a copy, for views and tests, never for delivery."""
+        parts: list[bytes | memoryview] = []
+        for part in fast.reframe(self.pieces(), 0, 1 << 31)[3:]:
+            parts.append(part)
+        return b"".join(parts[1::3])
+
+    def with_header(self, header: bytes) -> "Message":
+        """A copy of this message whose content header is `header`; the body is shared, not copied twice."""
+        old_size = int.from_bytes(self.content[3:7], "big")
+        channel = int.from_bytes(self.content[1:3], "big")
+        rest = self.content[PREFIX_BYTES + old_size + 1 :]
+        content = b"".join((PREFIX.pack(FRAME_HEADER, channel, len(header)), header, b"\xce", rest))
+        copy = Message(self.address, content, self.body_bytes, self.persistent)
+        copy.more = self.more
+        copy.frame_bytes = max(self.frame_bytes, len(header) + 8)
+        copy.priority = self.priority
+        copy.expiration_ms = self.expiration_ms
+        copy.published_ms = self.published_ms
+        copy.dead_lettered = self.dead_lettered
+        return copy
+
+
+def address_of(exchange: str, routing_key: str) -> bytes:
+    """The two short strings of a basic.publish, for messages that the broker sends on itself."""
+    name = exchange.encode()
+    key = routing_key.encode()
+    return b"".join((bytes((len(name),)), name, bytes((len(key),)), key))
+
+
+def names_of(address: bytes) -> tuple[str, str]:
+    """Exchange and routing key out of an address."""
+    size = address[0]
+    return address[1 : 1 + size].decode(), address[2 + size :].decode()

@@ -1,0 +1,359 @@
+"""A queue: what waits, who takes it, and what becomes of it.
+
+Knows order, credit, limits, expiry and settlement of its own entries. Refuses to know routing, permissions
+and the journal's format: where a dead letter goes and how a settlement is written is its virtual host's
+matter. Invariant: every entry is in exactly one state (READY, UNACKED, GONE), and a journaled entry that
+becomes GONE has its position noted in `settled` until the next flush writes it.
+
+A push only appends; `dispatch` runs once per batch for all queues touched. Whoever needs the exact state
+in the middle of a batch (get, declare-ok, a length limit) calls `dispatch` first.
+"""
+
+from typing import TYPE_CHECKING
+
+from mambaamqp.broker.arguments import QueueArguments
+from mambaamqp.broker.consumers import Consumer, Rotation
+from mambaamqp.broker.destination import Destination
+from mambaamqp.broker.entry import GONE, NEVER, READY, UNACKED, Entry
+from mambaamqp.broker.expiry import Expiry
+from mambaamqp.broker.message import Message
+from mambaamqp.broker.ready import PriorityReady, Ready
+from mambaamqp.wire.table import Table
+
+if TYPE_CHECKING:
+    from mambaamqp.broker.vhost import VirtualHost
+
+QUORUM_PRIORITY_MAX = 31
+QUORUM_PRIORITY_DEFAULT = 4
+
+
+class Queue(Destination):
+    """One queue of a virtual host.
+
+    `owner` is the connection (an opaque object) of an exclusive queue; `journaled` says that its
+    persistent messages survive a restart; `serial` is its id in the journal.
+    """
+
+    def __init__(
+        self,
+        vhost: "VirtualHost",
+        serial: int,
+        name: str,
+        *,
+        durable: bool,
+        auto_delete: bool,
+        owner: object | None,
+        table: Table,
+        arguments: QueueArguments,
+    ) -> None:
+        super().__init__(name, True)
+        self.vhost = vhost
+        self.broker = vhost.broker
+        self.serial = serial
+        self.durable = durable
+        self.auto_delete = auto_delete
+        self.owner = owner
+        self.table = table
+        self.arguments = arguments
+        self.journaled = durable and owner is None
+        self.keeps_all = arguments.queue_type == "quorum"
+        """A quorum queue keeps transient messages too."""
+        self.ready: Ready = _ready_for(arguments)
+        self.unacked = 0
+        self.next_position = 1
+        self.consumers: list[Consumer] = []
+        self.rotation = Rotation()
+        self.had_consumer = False
+        self.dirty = False
+        self.deleted = False
+        self.expiry = Expiry()
+        self.appointment = NEVER
+        self.used_at = self.broker.now
+        self.settled: list[tuple[int, int]] = []
+        self.returned: list[Entry] = []
+        self.settling = False
+        self.rejects = arguments.overflow in ("reject-publish", "reject-publish-dlx")
+        self.bounded = arguments.max_length is not None or arguments.max_length_bytes is not None
+        if arguments.expires_ms is not None:
+            self._appoint_expiry()
+
+    # Publishing
+
+    def keeps(self, message: Message) -> bool:
+        """Whether the journal must hold `message` for this queue."""
+        return self.journaled and (message.persistent or self.keeps_all)
+
+    def refuses(self, message: Message) -> bool:
+        """Whether a reject-publish limit stands against one more message."""
+        if not (self.bounded and self.rejects):
+            return False
+        if self.dirty:
+            self.dispatch()
+        return self.would_refuse(1, message.body_bytes)
+
+    def would_refuse(self, count: int, body_bytes: int) -> bool:
+        """Whether a reject-publish limit stands against `count` more messages of `body_bytes` together."""
+        if not (self.bounded and self.rejects):
+            return False
+        return self._over(self.ready.count + count, self.ready.body_bytes + body_bytes)
+
+    def admit(self, message: Message) -> Entry:
+        """A new entry at the end of the queue, not yet waiting: `push` lets it in once it is journaled."""
+        position = self.next_position
+        self.next_position = position + 1
+        return Entry(message, self, position)
+
+    def push(self, entry: Entry) -> None:
+        """Let a new entry wait for a consumer."""
+        message = entry.message
+        self.ready.push(entry)
+        if not self.dirty:
+            self.dirty = True
+            self.broker.dirty.append(self)
+        if self.arguments.message_ttl_ms is not None or message.expiration_ms >= 0:
+            self._watch(entry)
+        if self.bounded and not self.rejects:
+            self._shorten()
+
+    def _watch(self, entry: Entry) -> None:
+        """Start the clock of an entry; one that may not wait at all goes to a consumer now or never."""
+        ttl_ms = self.ttl_ms(entry.message)
+        entry.deadline = self.broker.now + ttl_ms / 1000
+        if ttl_ms == 0:
+            self.dispatch()
+            if entry.state == READY:
+                self._expire(entry)
+            return
+        self.expiry.add(entry)
+        self.broker.agenda.schedule(self, entry.deadline)
+
+    def ttl_ms(self, message: Message) -> int:
+        """The shorter of the queue's and the message's time to live; -1 without either."""
+        own = self.arguments.message_ttl_ms
+        if own is None:
+            return message.expiration_ms
+        return own if message.expiration_ms < 0 else min(own, message.expiration_ms)
+
+    def _over(self, count: int, body_bytes: int) -> bool:
+        length = self.arguments.max_length
+        size = self.arguments.max_length_bytes
+        return (length is not None and count > length) or (size is not None and body_bytes > size)
+
+    def _shorten(self) -> None:
+        """Drop from the head until the limits hold; what a consumer can take at once is no overflow."""
+        if not self._over(self.ready.count, self.ready.body_bytes):
+            return
+        self.dispatch()
+        while self._over(self.ready.count, self.ready.body_bytes):
+            entry = self.ready.pop()
+            if entry is None:
+                return
+            self._bury(entry, "maxlen")
+
+    # Delivery
+
+    def touch(self) -> None:
+        """Dispatch this queue at the end of the batch."""
+        if not self.dirty:
+            self.dirty = True
+            self.broker.dirty.append(self)
+
+    def dispatch(self) -> None:
+        """Hand out what waits to consumers that can take it."""
+        self.dirty = False
+        ready = self.ready
+        rotation = self.rotation
+        while ready.count:
+            consumer = rotation.next()
+            if consumer is None:
+                return
+            entry = self.take()
+            if entry is None:
+                return
+            if consumer.no_ack:
+                self.settle_unseen(entry)
+            else:
+                entry.state = UNACKED
+                entry.consumer = consumer
+                self.unacked += 1
+                consumer.credit -= 1
+            consumer.deliver(entry)
+
+    def take(self) -> Entry | None:
+        """The next entry whose time is not up, out of the line; the caller says what becomes of it."""
+        while True:
+            entry = self.ready.pop()
+            if entry is None or entry.deadline > self.broker.now:
+                return entry
+            self._bury(entry, "expired")
+
+    def hold(self, entry: Entry) -> None:
+        """Count a taken entry as unacknowledged, without a consumer (basic.get)."""
+        entry.state = UNACKED
+        self.unacked += 1
+
+    # Settlement
+
+    def settle(self, entry: Entry) -> None:
+        """An unacknowledged entry is done with."""
+        entry.state = GONE
+        self.unacked -= 1
+        if entry.journaled:
+            self._forget(entry)
+
+    def settle_unseen(self, entry: Entry) -> None:
+        """An entry taken out of the line is done with at once (automatic acknowledgement, purge)."""
+        entry.state = GONE
+        if entry.journaled:
+            self._forget(entry)
+
+    def requeue(self, entry: Entry, counted: bool) -> None:
+        """Put an unacknowledged entry back to its place; `counted` towards the delivery limit."""
+        self.unacked -= 1
+        entry.consumer = None
+        entry.redelivered = True
+        if counted:
+            entry.delivery_count += 1
+        limit = self.arguments.delivery_limit
+        if self.deleted:
+            self.settle_unseen(entry)
+        elif limit is not None and 0 <= limit < entry.delivery_count:
+            self._bury(entry, "delivery_limit")
+        elif entry.deadline <= self.broker.now:
+            self._bury(entry, "expired")
+        else:
+            self._put_back(entry)
+
+    def _put_back(self, entry: Entry) -> None:
+        entry.state = READY
+        if entry.journaled:
+            self.returned.append(entry)
+            self._owe()
+        self.ready.push_back(entry)
+        self.touch()
+        if self.bounded and not self.rejects:
+            self._shorten()
+
+    def reject(self, entry: Entry) -> None:
+        """An unacknowledged entry is refused for good: dead letter or nothing."""
+        self.unacked -= 1
+        self._bury(entry, "rejected")
+
+    def purge(self) -> int:
+        """Drop all that waits; returns how many. Unacknowledged entries stay."""
+        self.dispatch()
+        count = 0
+        while (entry := self.ready.pop()) is not None:
+            self.settle_unseen(entry)
+            count += 1
+        return count
+
+    def drain(self) -> int:
+        """The queue is being deleted: release all that waits without a word to the journal."""
+        self.deleted = True
+        count = self.ready.count
+        while (entry := self.ready.pop()) is not None:
+            entry.state = GONE
+            self.broker.release(entry)
+        self.settled.clear()
+        self.returned.clear()
+        self.broker.agenda.cancel(self)
+        return count
+
+    def _bury(self, entry: Entry, reason: str) -> None:
+        """An entry out of the line (or unacknowledged no more) dies: to the dead-letter exchange, if any."""
+        entry.state = GONE
+        self.vhost.bury(entry, reason)
+
+    def _forget(self, entry: Entry) -> None:
+        self.broker.release(entry)
+        if not self.deleted:
+            self.note_settled(entry.position)
+
+    def note_settled(self, position: int) -> None:
+        """The next flush writes that `position` is done with; neighbours share a range."""
+        settled = self.settled
+        if settled and settled[-1][1] == position - 1:
+            settled[-1] = (settled[-1][0], position)
+            return
+        settled.append((position, position))
+        self._owe()
+
+    def _owe(self) -> None:
+        if not self.settling:
+            self.settling = True
+            self.broker.settling.append(self)
+
+    # Time
+
+    def tick(self, now: float) -> bool:
+        """Expire what is due; returns True when the queue itself has expired (x-expires)."""
+        for entry in self.expiry.due(now):
+            self._expire(entry)
+        self.broker.agenda.schedule(self, self.expiry.deadline())
+        expires_ms = self.arguments.expires_ms
+        if expires_ms is None or self.consumers:
+            return False
+        if self.used_at + expires_ms / 1000 <= now:
+            return True
+        self._appoint_expiry()
+        return False
+
+    def use(self) -> None:
+        """Someone declared or read this queue: its own expiry starts anew."""
+        if self.arguments.expires_ms is not None:
+            self.used_at = self.broker.now
+            self._appoint_expiry()
+
+    def _appoint_expiry(self) -> None:
+        expires_ms = self.arguments.expires_ms
+        if expires_ms is not None:
+            self.broker.agenda.schedule(self, self.used_at + expires_ms / 1000)
+
+    def _expire(self, entry: Entry) -> None:
+        entry.state = GONE
+        self.ready.remove(entry)
+        self._bury(entry, "expired")
+
+    # Consumers
+
+    def add_consumer(self, consumer: Consumer) -> None:
+        """Let a consumer in; exclusivity has been checked."""
+        self.consumers.append(consumer)
+        self.had_consumer = True
+        if self.arguments.single_active_consumer:
+            self._choose_active()
+        else:
+            self._activate(consumer)
+
+    def remove_consumer(self, consumer: Consumer) -> None:
+        """Let a consumer go; what it holds stays unacknowledged."""
+        self.consumers.remove(consumer)
+        self.rotation.forget(consumer)
+        consumer.active = False
+        if self.arguments.single_active_consumer:
+            self._choose_active()
+        if not self.consumers:
+            self.use()
+
+    def _choose_active(self) -> None:
+        """One consumer of a single-active-consumer queue: it stays until it goes; then the best of the rest."""
+        if self.consumers and not any(consumer.active for consumer in self.consumers):
+            best = self.consumers[0]
+            for consumer in self.consumers[1:]:
+                if consumer.priority > best.priority:
+                    best = consumer
+            self._activate(best)
+
+    def _activate(self, consumer: Consumer) -> None:
+        consumer.active = True
+        self.rotation.enter(consumer)
+        self.touch()
+
+
+def _ready_for(arguments: QueueArguments) -> Ready:
+    if arguments.queue_type == "quorum":
+        return PriorityReady(QUORUM_PRIORITY_MAX, QUORUM_PRIORITY_DEFAULT)
+    if arguments.max_priority:
+        return PriorityReady(arguments.max_priority)
+    return Ready()

@@ -1,0 +1,263 @@
+"""A virtual host: its exchanges, queues and bindings, and the ways a message takes through them.
+
+`put_…` and `drop_…` apply a change of topology; live operations (`broker.topology`) and replay after a
+start (`broker.replay`) call the same ones. Refuses to know permissions and replies. Every change raises
+`generation`, which drops the route caches of all channels.
+"""
+
+from typing import TYPE_CHECKING
+
+from mambaamqp.broker import exchanges
+from mambaamqp.broker.binding import Binding
+from mambaamqp.broker.dead_letter import death_headers, in_cycle
+from mambaamqp.broker.destination import Destination
+from mambaamqp.broker.entry import GONE, Entry
+from mambaamqp.broker.exchanges import Exchange
+from mambaamqp.broker.message import Message, address_of, names_of
+from mambaamqp.broker.queue import Queue
+from mambaamqp.broker.routing import route, sender_selected
+from mambaamqp.store import records
+from mambaamqp.wire import properties
+from mambaamqp.wire.table import EMPTY, Table
+
+if TYPE_CHECKING:
+    from mambaamqp.broker.broker import Broker
+
+SYSTEM_EXCHANGES = (
+    ("amq.direct", "direct"),
+    ("amq.fanout", "fanout"),
+    ("amq.topic", "topic"),
+    ("amq.headers", "headers"),
+    ("amq.match", "headers"),
+    ("amq.rabbitmq.trace", "topic"),
+)
+
+
+class VirtualHost:
+    """One name space of exchanges and queues."""
+
+    def __init__(self, broker: "Broker", name: str) -> None:
+        self.broker = broker
+        self.name = name
+        self.generation = 1
+        self.queues: dict[str, Queue] = {}
+        self.exchanges: dict[str, Exchange] = {}
+        self.inbound: dict[Destination, dict[Exchange, int]] = {}
+        """For each destination, the exchanges that bind to it and how often."""
+        self.put_exchange(exchanges.default_exchange(name, self.queues))
+        for exchange_name, kind in SYSTEM_EXCHANGES:
+            internal = exchange_name == "amq.rabbitmq.trace"
+            self.put_exchange(
+                exchanges.create(kind, name, exchange_name, durable=True, auto_delete=False, internal=internal, arguments=EMPTY)
+            )
+
+    # Topology, applied
+
+    def put_exchange(self, exchange: Exchange) -> None:
+        """Add an exchange."""
+        self.exchanges[exchange.name] = exchange
+        self.generation += 1
+
+    def drop_exchange(self, exchange: Exchange) -> None:
+        """Remove an exchange, its bindings, and auto-delete exchanges that lose their last binding by it."""
+        doomed = [exchange]
+        while doomed:
+            dying = doomed.pop()
+            if self.exchanges.pop(dying.name, None) is None:
+                continue
+            for binding in dying.bindings:
+                self._forget_inbound(binding)
+            doomed += self._unbind_everywhere(dying)
+            if dying is not exchange:
+                self._note_exchange_gone(dying)
+        self.generation += 1
+
+    def put_queue(self, queue: Queue) -> None:
+        """Add a queue."""
+        self.queues[queue.name] = queue
+        self.generation += 1
+
+    def drop_queue(self, queue: Queue) -> int:
+        """Delete a queue: its consumers are told, its messages are gone. Returns how many waited."""
+        if self.queues.get(queue.name) is not queue:
+            return 0
+        del self.queues[queue.name]
+        count = queue.drain()
+        for consumer in list(queue.consumers):
+            queue.remove_consumer(consumer)
+            consumer.cancelled_by_broker()
+        for exchange in self._unbind_everywhere(queue):
+            self.drop_exchange(exchange)
+            self._note_exchange_gone(exchange)
+        if queue.journaled:
+            self.broker.journal.append(records.queue_delete(queue.serial))
+        self.broker.agenda.cancel(queue)
+        self.generation += 1
+        return count
+
+    def put_binding(self, binding: Binding) -> bool:
+        """Add a binding; False when it stands already."""
+        if not binding.source.add(binding):
+            return False
+        inbound = self.inbound.setdefault(binding.destination, {})
+        inbound[binding.source] = inbound.get(binding.source, 0) + 1
+        self.generation += 1
+        return True
+
+    def drop_binding(self, source: Exchange, destination: Destination, routing_key: str, arguments: Table) -> bool:
+        """Remove a binding; False when there is none. An auto-delete source without bindings goes too."""
+        binding = source.remove(destination, routing_key, arguments)
+        if binding is None:
+            return False
+        self._forget_inbound(binding)
+        self.generation += 1
+        if source.auto_delete and not source.is_bound:
+            self.drop_exchange(source)
+            self._note_exchange_gone(source)
+        return True
+
+    def is_durable(self, binding: Binding) -> bool:
+        """A binding survives a restart when both its ends do."""
+        return binding.source.durable and self._survives(binding.destination)
+
+    def _survives(self, destination: Destination) -> bool:
+        if isinstance(destination, Queue):
+            return destination.journaled
+        return isinstance(destination, Exchange) and destination.durable
+
+    def _forget_inbound(self, binding: Binding) -> None:
+        inbound = self.inbound.get(binding.destination)
+        if inbound is None:
+            return
+        inbound[binding.source] -= 1
+        if not inbound[binding.source]:
+            del inbound[binding.source]
+        if not inbound:
+            del self.inbound[binding.destination]
+
+    def _unbind_everywhere(self, destination: Destination) -> list[Exchange]:
+        """Remove all bindings to `destination`; returns the auto-delete exchanges left without any."""
+        emptied: list[Exchange] = []
+        for source in self.inbound.pop(destination, {}):
+            source.remove_destination(destination)
+            if source.auto_delete and not source.is_bound:
+                emptied.append(source)
+        return emptied
+
+    def _note_exchange_gone(self, exchange: Exchange) -> None:
+        """An auto-delete exchange went by itself: the journal must know, since no client asked for it."""
+        if exchange.durable:
+            self.broker.journal.append(records.exchange_delete(self.name, exchange.name))
+
+    # Messages
+
+    def queues_for(self, exchange: Exchange, routing_keys: list[str], headers: Table | None) -> list[Queue]:
+        """The queues that a message reaches, each once."""
+        found: list[Queue] = []
+        for destination in route(exchange, routing_keys, headers, self.exchanges.get):
+            if isinstance(destination, Queue):
+                found.append(destination)
+        return found
+
+    def enqueue(self, message: Message, queues: list[Queue]) -> bool:
+        """Put a message into its queues, and into the journal where they are durable.
+
+        Returns False when a reject-publish queue refused it; the others took it all the same.
+        """
+        if len(queues) == 1:
+            queue = queues[0]
+            if queue.bounded and queue.refuses(message):
+                self._refused(message, queue)
+                return False
+            entry = queue.admit(message)
+            if queue.journaled and (message.persistent or queue.keeps_all):
+                self.broker.keep(message, [entry])
+            queue.push(entry)
+            return True
+        return self._enqueue_many(message, queues)
+
+    def _enqueue_many(self, message: Message, queues: list[Queue]) -> bool:
+        accepted = True
+        entries: list[Entry] = []
+        journaled: list[Entry] = []
+        for queue in queues:
+            if queue.refuses(message):
+                self._refused(message, queue)
+                accepted = False
+                continue
+            entry = queue.admit(message)
+            entries.append(entry)
+            if queue.keeps(message):
+                journaled.append(entry)
+        if journaled:
+            self.broker.keep(message, journaled)
+        for entry in entries:
+            entry.queue.push(entry)
+        return accepted
+
+    def _refused(self, message: Message, queue: Queue) -> None:
+        if queue.arguments.overflow == "reject-publish-dlx":
+            entry = Entry(message, queue, 0)
+            entry.state = GONE
+            self.bury(entry, "maxlen")
+
+    def bury(self, entry: Entry, reason: str) -> None:
+        """An entry has died; where it goes is settled before the batch ends."""
+        self.broker.graves.append((entry, reason))
+
+    def dead_letter(self, entry: Entry, reason: str) -> None:
+        """Settle a dead entry and publish it to the dead-letter exchange, as one atom of the journal."""
+        queue = entry.queue
+        message = self._risen(entry, reason)
+        targets = [] if message is None else self._resting_places(message, queue)
+        journal = self.broker.journal
+        journal.begin_atom()
+        if entry.journaled:
+            self.broker.release(entry)
+            if not queue.deleted:
+                journal.append(records.settle(queue.serial, [(entry.position, entry.position)]))
+        if message is not None and targets:
+            self.enqueue(message, targets)
+        journal.end_atom()
+
+    def _risen(self, entry: Entry, reason: str) -> Message | None:
+        """The message as it goes to the dead-letter exchange; None without one."""
+        arguments = entry.queue.arguments
+        name = arguments.dead_letter_exchange
+        if name is None or name not in self.exchanges:
+            return None
+        message = entry.message
+        exchange_name, routing_key = names_of(message.address)
+        header = message.header()
+        keys = [routing_key, *_carbon_copies(header, blind=False)]
+        time_seconds = self.broker.wall_ms // 1000
+        new_header = death_headers(
+            header, entry.queue.name, reason, exchange_name, keys, time_seconds, message.dead_lettered
+        )
+        risen = message.with_header(new_header)
+        new_key = arguments.dead_letter_routing_key
+        risen.address = address_of(name, routing_key if new_key is None else new_key)
+        risen.expiration_ms = -1
+        risen.dead_lettered = True
+        risen.published_ms = self.broker.wall_ms
+        return risen
+
+    def _resting_places(self, message: Message, origin: Queue) -> list[Queue]:
+        """Where a dead letter goes; a queue that it would only circle through is left out."""
+        name, routing_key = names_of(message.address)
+        header = message.header()
+        summary = properties.summarise(header)
+        headers = None if summary.headers is None else Table(summary.headers)
+        keys = [routing_key]
+        if origin.arguments.dead_letter_routing_key is None:
+            keys += _carbon_copies(header, blind=False)
+        queues = self.queues_for(self.exchanges[name], keys, headers)
+        return [queue for queue in queues if not in_cycle(header, queue.name, True)]
+
+
+def _carbon_copies(header: bytes, *, blind: bool) -> list[str]:
+    """The CC keys of a stored message; BCC has been removed before it was stored."""
+    headers = properties.summarise(header).headers
+    if headers is None or b"CC" not in headers:
+        return []
+    return sender_selected(Table(headers))[0]

@@ -1,0 +1,16 @@
+"""The port through which the broker reaches those who wait: sessions, as seen from below."""
+
+
+class Waiter:
+    """Someone to be told when the journal is durable or an alarm is over."""
+
+    def __init__(self) -> None:
+        self.waiting = False
+
+    def durable(self, position: int, now: float) -> None:
+        """The journal is on stable storage up to `position`."""
+        raise NotImplementedError
+
+    def unblocked(self, now: float) -> None:
+        """The alarm that blocked this publisher is over."""
+        raise NotImplementedError

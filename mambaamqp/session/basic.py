@@ -1,0 +1,184 @@
+"""basic.*, confirm.*, tx.* and channel.flow, except what is per message (`session.channel` has that)."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from mambaamqp.broker import topology
+from mambaamqp.broker.arguments import consumer_priority
+from mambaamqp.broker.entry import Entry
+from mambaamqp.errors import NotAllowed, NotImplementedFault, PreconditionFailed, ResourceLocked
+from mambaamqp.session.confirms import Confirms
+from mambaamqp.session.consuming import ChannelConsumer, counted
+from mambaamqp.session.topology import queue_name
+from mambaamqp.session.transactions import Transaction
+from mambaamqp.wire import fast
+from mambaamqp.wire.methods import AccessRequest, AccessRequestOk, Basic, Confirm, Tx
+from mambaamqp.wire.methods import Channel as ChannelMethods
+
+if TYPE_CHECKING:
+    from mambaamqp.broker.queue import Queue
+    from mambaamqp.session.channel import Channel
+
+
+# Consuming
+
+
+def qos(channel: "Channel", method: Any) -> None:
+    if method.prefetch_size:
+        raise NotImplementedFault(f"prefetch_size!=0 ({method.prefetch_size})")
+    if method.global_:
+        channel.prefetch_shared = method.prefetch_count
+        channel.wake_consumers()
+    else:
+        channel.prefetch = method.prefetch_count
+    channel.send(Basic.QosOk())
+
+
+def consume(channel: "Channel", method: Any) -> None:
+    session = channel.session
+    queue = topology.readable_queue(channel.vhost, channel.actor, session, queue_name(channel, method.queue))
+    tag = method.consumer_tag or f"amq.ctag-{channel.vhost.broker.token()}"
+    if tag in channel.consumers:
+        raise NotAllowed(f"attempt to reuse consumer tag '{tag}'")
+    if len(channel.consumers) >= session.settings.consumers_per_channel_max:
+        raise NotAllowed(f"reached maximum ({session.settings.consumers_per_channel_max}) of consumers per channel")
+    topology.check_consumable(queue, method.exclusive)
+    _check_shared_prefetch(channel, queue)
+    priority = consumer_priority(method.arguments, queue.name, channel.vhost.name)
+    consumer = ChannelConsumer(
+        channel, queue, tag, no_ack=method.no_ack, exclusive=method.exclusive, priority=priority
+    )
+    channel.consumers[tag] = consumer
+    if not method.nowait:
+        channel.send(Basic.ConsumeOk(consumer_tag=tag))
+    queue.add_consumer(consumer)
+
+
+def _check_shared_prefetch(channel: "Channel", queue: "Queue") -> None:
+    if channel.prefetch_shared and queue.arguments.queue_type == "quorum":
+        raise NotImplementedFault(
+            f"queue '{queue.name}' in vhost '{channel.vhost.name}' does not support global qos"
+        )
+
+
+def cancel(channel: "Channel", method: Any) -> None:
+    consumer = channel.consumers.pop(method.consumer_tag, None)
+    if consumer is not None:
+        consumer.stop()
+    if not method.nowait:
+        channel.send(Basic.CancelOk(consumer_tag=method.consumer_tag))
+
+
+def get(channel: "Channel", method: Any) -> None:
+    name = queue_name(channel, method.queue)
+    queue = topology.readable_queue(channel.vhost, channel.actor, channel.session, name)
+    if queue.arguments.single_active_consumer:
+        raise ResourceLocked(
+            f"cannot obtain access to locked queue '{name}' in vhost '{channel.vhost.name}'. basic.get operations "
+            f"are not supported by {queue.arguments.queue_type} queues with single active consumer"
+        )
+    queue.use()
+    channel.vhost.broker.catch_up()
+    entry = queue.take()
+    if entry is None:
+        channel.send(Basic.GetEmpty())
+        return
+    _send_get_ok(channel, queue, entry, method.no_ack)
+
+
+def _send_get_ok(channel: "Channel", queue: "Queue", entry: Entry, no_ack: bool) -> None:
+    tag = channel.next_tag()
+    message = counted(entry) if entry.delivery_count else entry.message
+    channel.outbox.write(fast.get_ok(channel.number, tag, entry.redelivered, message.address, queue.ready.count))
+    channel.write_content(message)
+    if no_ack:
+        queue.settle_unseen(entry)
+    else:
+        queue.hold(entry)
+        channel.unacked.add(tag, entry)
+
+
+def recover(channel: "Channel", method: Any) -> None:
+    if not method.requeue:
+        raise NotImplementedFault("requeue=false")
+    channel.requeue_all(False)
+    if method.index == Basic.Recover.index:
+        channel.send(Basic.RecoverOk())
+
+
+def cancel_ok(channel: "Channel", method: Any) -> None:
+    """The client's answer to our basic.cancel: nothing to do."""
+
+
+def flow(channel: "Channel", method: Any) -> None:
+    channel.flowing = method.active
+    channel.send(ChannelMethods.FlowOk(active=method.active))
+    if method.active:
+        channel.wake_consumers()
+
+
+def flow_ok(channel: "Channel", method: Any) -> None:
+    """We never ask for flow: a stray answer is ignored."""
+
+
+# Confirms and transactions
+
+
+def confirm_select(channel: "Channel", method: Any) -> None:
+    if channel.transaction is not None:
+        raise PreconditionFailed("cannot switch from tx to confirm mode")
+    if channel.confirms is None:
+        channel.confirms = Confirms(channel.number, channel.outbox)
+    if not method.nowait:
+        channel.send(Confirm.SelectOk())
+
+
+def tx_select(channel: "Channel", method: Any) -> None:
+    if channel.confirms is not None:
+        raise PreconditionFailed("cannot switch from confirm to tx mode")
+    if channel.transaction is None:
+        settings = channel.session.settings
+        channel.transaction = Transaction(settings.tx_operations_max, settings.tx_bytes_max)
+    channel.send(Tx.SelectOk())
+
+
+def tx_commit(channel: "Channel", method: Any) -> None:
+    _transaction(channel).commit(channel)
+    channel.send(Tx.CommitOk())
+
+
+def tx_rollback(channel: "Channel", method: Any) -> None:
+    _transaction(channel).rollback(channel.unacked)
+    channel.send(Tx.RollbackOk())
+
+
+def _transaction(channel: "Channel") -> Transaction:
+    if channel.transaction is None:
+        raise PreconditionFailed("channel is not transactional")
+    return channel.transaction
+
+
+# Old clients
+
+
+def access_request(channel: "Channel", method: Any) -> None:
+    """access.request: gone from AMQP 0-9-1, still sent by old clients; the ticket means nothing."""
+    channel.send(AccessRequestOk(ticket=1))
+
+
+HANDLERS: Final[dict[int, Callable[["Channel", Any], None]]] = {
+    Basic.Qos.index: qos,
+    Basic.Consume.index: consume,
+    Basic.Cancel.index: cancel,
+    Basic.CancelOk.index: cancel_ok,
+    Basic.Get.index: get,
+    Basic.Recover.index: recover,
+    Basic.RecoverAsync.index: recover,
+    ChannelMethods.Flow.index: flow,
+    ChannelMethods.FlowOk.index: flow_ok,
+    Confirm.Select.index: confirm_select,
+    Tx.Select.index: tx_select,
+    Tx.Commit.index: tx_commit,
+    Tx.Rollback.index: tx_rollback,
+    AccessRequest.index: access_request,
+}

@@ -1,0 +1,93 @@
+"""How channels of a session open and close, in every crossing order.
+
+Only channel.open may come on a channel that is not open. After the broker's channel.close everything is
+dropped until close-ok; a client's close that crosses it is answered. Source: AMQP 0-9-1 section 1.5.2.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from mypy_extensions import i64
+
+from mambaamqp.errors import ChannelError, ChannelFault, NotAllowed
+from mambaamqp.session.channel import Channel
+from mambaamqp.wire.framing import FRAME_METHOD, u32
+from mambaamqp.wire.methods import Channel as ChannelMethods
+from mambaamqp.wire.methods import decode
+
+if TYPE_CHECKING:
+    from mambaamqp.session.connection import Session
+
+INDEX_BYTES: Final = 4
+
+
+def open_channel(session: "Session", kind: i64, number: i64, payload: bytes) -> None:
+    """A frame for a channel that is not open: only channel.open will do (504)."""
+    if kind != FRAME_METHOD or len(payload) < INDEX_BYTES:
+        raise ChannelError("expected 'channel.open'")
+    index = u32(payload, 0)
+    session.method_index = index
+    if index == ChannelMethods.CloseOk.index:
+        # The answer to a close that crossed the client's own: the channel is gone already.
+        return
+    if index != ChannelMethods.Open.index:
+        raise ChannelError("expected 'channel.open'")
+    decode(payload)
+    if session.channel_max and number > session.channel_max:
+        raise NotAllowed(
+            f"number of channels opened ({len(session.channels)}) has reached the negotiated channel_max"
+            f" ({session.channel_max})"
+        )
+    assert session.vhost is not None and session.handshake.actor is not None
+    session.channels[number] = Channel(session, number, session.vhost, session.handshake.actor)
+    session.send(number, ChannelMethods.OpenOk())
+
+
+def client_closes(session: "Session", channel: Channel) -> None:
+    """The client's channel.close: give everything back, answer once that is safe."""
+    mark = session.outbox.mark
+    _end_confirms(session, channel)
+    del session.channels[channel.number]
+    channel.release()
+    session.send(channel.number, ChannelMethods.CloseOk())
+    session.hold_for_settlements(mark)
+
+
+def closing_method(session: "Session", channel: Channel, index: int) -> None:
+    """After our channel.close: close-ok ends it, and so does a crossing close; the rest is dropped.
+
+    A client whose close crossed ours may answer ours still or not; `open_channel` passes over the answer.
+    """
+    if index == ChannelMethods.CloseOk.index:
+        del session.channels[channel.number]
+    elif index == ChannelMethods.Close.index:
+        del session.channels[channel.number]
+        session.send(channel.number, ChannelMethods.CloseOk())
+
+
+def close_channel(session: "Session", fault: ChannelFault) -> None:
+    """An operation on the channel at work failed: channel.close, and everything it held goes back."""
+    channel = session.channels.get(session.channel_number)
+    if channel is None or not session.is_open:
+        session.close_connection(fault)
+        return
+    session.log_closing(f"channel {channel.number}: {fault.reply_text}")
+    _end_confirms(session, channel)
+    channel.closing = True
+    channel.release()
+    index = session.method_index
+    session.send(
+        channel.number,
+        ChannelMethods.Close(
+            reply_code=fault.code, reply_text=fault.reply_text, class_id=index >> 16, method_id=index & 0xFFFF
+        ),
+    )
+    session.touch()
+
+
+def _end_confirms(session: "Session", channel: Channel) -> None:
+    """What was published before is confirmed if it can be: the client may still be counting."""
+    if channel in session.publishers:
+        session.publishers.remove(channel)
+        channel.end_batch(session.broker.journal.durable)
+    if channel in session.parked:
+        session.parked.remove(channel)

@@ -1,0 +1,460 @@
+"""One AMQP connection: octets in, octets out, in four verbs.
+
+`receive_data`, `data_to_send`, `tick` before `deadline`, `closing`; the shell does nothing else with a
+session but tell it about the journal (`durable`), a verified login and the end of its socket. No clock,
+no socket, no task.
+
+Theory of operation. `receive_data` splits frames in a loop written for a compiler: a publish whose method,
+header and body all stand in the buffer is taken in one step; any other frame goes its way by type and
+state. Faults end here, at the one boundary: a ChannelFault closes its channel and the loop goes on behind
+the frame that caused it; a ConnectionFault closes the connection with its code; any other exception is our
+bug, is logged, and is a 541 whose text tells the peer nothing. Replies to durable changes wait in the outbox
+behind a hold until the journal has been synced; what is written after them waits too, so order holds.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from mypy_extensions import i64
+
+from mambaamqp.broker.broker import Broker
+from mambaamqp.broker.entry import NEVER
+from mambaamqp.broker.queue import Queue
+from mambaamqp.broker.vhost import VirtualHost
+from mambaamqp.broker.waiter import Waiter
+from mambaamqp.errors import (
+    ChannelError,
+    ChannelFault,
+    CommandInvalid,
+    ConnectionFault,
+    ConnectionForced,
+    Fault,
+    FrameFault,
+    InternalFault,
+    NotAllowed,
+    UnexpectedFrame,
+)
+from mambaamqp.session import channels, frames
+from mambaamqp.session.channel import Channel
+from mambaamqp.session.handshake import Handshake
+from mambaamqp.session.heartbeat import Heartbeat
+from mambaamqp.session.outbox import Outbox
+from mambaamqp.session.peer import Peer
+from mambaamqp.session.settings import SessionSettings
+from mambaamqp.wire.framing import FRAME_METHOD, HEARTBEAT_FRAME, frame, u32
+from mambaamqp.wire.methods import Connection, Method, decode, encode
+
+log = logging.getLogger("mambaamqp.session")
+
+OPENING: Final = 0
+OPEN: Final = 1
+CLOSING: Final = 2
+"""connection.close has been sent; only close and close-ok are read."""
+CLOSED: Final = 3
+
+PROTOCOL_HEADER_BYTES: Final = 8
+CLOSE_SECONDS: Final = 5.0
+"""How long a peer may take to answer our connection.close before the socket goes."""
+
+
+class Session(Waiter):
+    """The broker's side of one connection."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        peer: Peer,
+        settings: SessionSettings,
+        wake: "Callable[[Session], None]",
+        now: float,
+    ) -> None:
+        super().__init__()
+        self.broker = broker
+        self.peer = peer
+        self.settings = settings
+        self.wake = wake
+        self.handshake = Handshake(settings, peer, broker.access, now)
+        self.heartbeat = Heartbeat(0, now)
+        self.state = OPENING
+        self.greeted = False
+        self.closing = False
+        self.close_by = NEVER
+        self.pending = b""
+        self.at: i64 = 0
+        """Where in `pending` the next frame starts."""
+        self.received_bytes = 0
+        self.frame_bytes_max: int = settings.pre_login_frame_bytes_max
+        self.channel_max = 0
+        self.vhost: VirtualHost | None = None
+        self.channels: dict[int, Channel] = {}
+        self.channel_number = 0
+        self.method_index = 0
+        """Channel and method at work, for the close that names them."""
+        self.outbox = Outbox()
+        self.outbox_bytes_max = settings.outbox_bytes_max
+        self.outbox_full = False
+        """A consumer was held back because the outbox was over its mark."""
+        self.woken = False
+        self.publishers: list[Channel] = []
+        self.parked: list[Channel] = []
+        """Channels whose confirms wait for the journal."""
+        self.published = False
+        self.congested = False
+        self.blocked = False
+        self.exclusive_queues: dict[str, Queue] = {}
+
+    # The four verbs
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take octets from the socket; never raises."""
+        self.broker.at(now)
+        self.heartbeat.received(now)
+        if self.state == CLOSED:
+            return
+        self.received_bytes += len(data)
+        self.pending = self.pending + data if self.pending else data
+        self._consume_batch()
+
+    def data_to_send(self) -> bytes:
+        """The next chunk for the socket; empty when nothing may go now."""
+        self.woken = False
+        data = self.outbox.take()
+        if data:
+            self.heartbeat.sent(self.broker.now)
+        if self.outbox_full and self.outbox.size * 2 < self.outbox_bytes_max:
+            self.outbox_full = False
+            for channel in self.channels.values():
+                channel.wake_consumers()
+        return data
+
+    @property
+    def has_data(self) -> bool:
+        """Whether `data_to_send` would give anything."""
+        return self.outbox.ready
+
+    @property
+    def deadline(self) -> float:
+        """When `tick` must be called at the latest; infinite for never."""
+        if self.state == OPENING:
+            return self.handshake.deadline
+        return min(self.close_by, self.heartbeat.deadline)
+
+    def tick(self, now: float) -> None:
+        """Time has passed: handshake time-out, heartbeats, a close that is not answered."""
+        self.broker.at(now)
+        if self.state == OPENING:
+            self._run_guarded_tick(now)
+            return
+        if now >= self.close_by:
+            self._finish()
+            return
+        if self.heartbeat.dead(now) and self.wants_read:
+            log.warning("%s: missed heartbeats from client, timeout: %ss", self.peer.name, self.heartbeat.interval_seconds)
+            self.connection_lost(now)
+            return
+        if self.heartbeat.due_to_send(now):
+            self.outbox.write(HEARTBEAT_FRAME)
+            self.heartbeat.sent(now)
+            self.touch()
+
+    @property
+    def wants_read(self) -> bool:
+        """Whether the shell should read the socket now."""
+        return not (
+            self.blocked
+            or self.congested
+            or self.login_pending
+            or (self.state == OPEN and self.outbox.size >= self.outbox_bytes_max)
+        )
+
+    # What else the shell tells
+
+    @property
+    def login(self) -> Any:
+        """Credentials that wait to be verified outside (hashing is slow), or None."""
+        return self.handshake.login
+
+    @property
+    def login_pending(self) -> bool:
+        """Reading stops while credentials are being verified."""
+        return self.handshake.login is not None
+
+    def login_verified(self, user: Any, now: float) -> None:
+        """The outcome of a login: the user, or None when it was refused."""
+        self.broker.at(now)
+        if self.state != OPENING:
+            return
+        self._send_all(self.handshake.login_verified(user, now))
+        # The client may have sent its next methods without waiting.
+        self._consume_batch()
+
+    def durable(self, position: int, now: float) -> None:
+        """The journal is safe up to `position`: let held replies and confirms go."""
+        self.congested = False
+        self.outbox.release(position)
+        parked = self.parked
+        self.parked = []
+        for channel in parked:
+            if channel.confirms is not None and channel.confirms.durable(position):
+                self.parked.append(channel)
+        if self.parked or self.outbox.holding:
+            self.broker.await_durable(self)
+        self.touch()
+
+    def unblocked(self, now: float) -> None:
+        """The alarm is over: publish on."""
+        if self.blocked:
+            self.blocked = False
+            if self.understands("connection.blocked"):
+                self.send(0, Connection.Unblocked())
+            self.heartbeat.received(now)
+            self.touch()
+
+    def shutdown(self, text: str, now: float) -> None:
+        """The broker stops or an operator closes the connection: 320 with `text`."""
+        self.broker.at(now)
+        if self.state == OPEN:
+            self.channel_number = 0
+            self.method_index = 0
+            self.close_connection(ConnectionForced(text))
+        elif self.state == OPENING:
+            self._finish()
+
+    def fail(self, now: float) -> None:
+        """The broker cannot keep its promises any more: 541."""
+        self.broker.at(now)
+        if self.state == OPEN:
+            self.outbox.clear()
+            self.close_connection(InternalFault("the message store has failed"))
+        elif self.state == OPENING:
+            self._finish()
+
+    def connection_lost(self, now: float) -> None:
+        """The socket is gone: everything goes back, nobody reads any more."""
+        self.broker.at(now)
+        self._release()
+        self.outbox.clear()
+        self._finish()
+
+    def touch(self) -> None:
+        """Something to send, or another deadline, or reading may go on: tell the shell once."""
+        if not self.woken:
+            self.woken = True
+            self.wake(self)
+
+    @property
+    def is_open(self) -> bool:
+        """Past the handshake and not being closed."""
+        return self.state == OPEN
+
+    def log_closing(self, text: str) -> None:
+        """Note why something of this connection is being closed by the broker."""
+        log.info("%s: closing %s", self.peer.name, text)
+
+    def understands(self, capability: str) -> bool:
+        """Whether the client announced a capability in its client-properties."""
+        return capability in self.handshake.capabilities
+
+    # Frames
+
+    def _consume_batch(self) -> None:
+        self.at = 0
+        if self.state == OPENING and self.received_bytes > self.settings.pre_login_bytes_max:
+            self.at = len(self.pending)
+            self.close_connection(FrameFault("too much data before the connection is open"))
+        self._consume_guarded()
+        self.pending = self.pending[self.at :] if self.state != CLOSED else b""
+        self._end_batch()
+
+    def _consume_guarded(self) -> None:
+        """Work through `pending`; the boundary at which faults become closes."""
+        while True:
+            try:
+                frames.consume(self)
+                return
+            except ChannelFault as fault:
+                channels.close_channel(self, fault)
+            except ConnectionFault as fault:
+                self.close_connection(fault)
+            except Exception:
+                log.exception("%s: unexpected error; the connection is closed", self.peer.name)
+                self.close_connection(InternalFault("an unexpected error occurred in the broker"))
+
+    def _run_guarded_tick(self, now: float) -> None:
+        try:
+            self._send_all(self.handshake.tick(now))
+        except ConnectionFault as fault:
+            self.close_connection(fault)
+        if self.handshake.closing:
+            self._finish()
+        self.touch()
+
+    def greet(self) -> bool:
+        """The protocol header; True when it has been taken and frames follow."""
+        if len(self.pending) < PROTOCOL_HEADER_BYTES and self.pending == b"AMQP\x00\x00\x09\x01"[: len(self.pending)]:
+            return False
+        self.greeted = True
+        answer = self.handshake.header(self.pending[:PROTOCOL_HEADER_BYTES])
+        self.at = min(PROTOCOL_HEADER_BYTES, len(self.pending))
+        if answer is not None:
+            # Not our protocol: the answer names the one that is, and the socket is closed.
+            self.outbox.write(answer)
+            self._finish()
+            return False
+        self._send_all(self.handshake.greeting())
+        return True
+
+    # The connection
+
+    def connection_frame(self, kind: i64, payload: bytes) -> None:
+        """Method frames on channel 0, or of a connection that is not open."""
+        if self.state == CLOSING:
+            self._closing_connection_method(kind, payload)
+            return
+        if kind != FRAME_METHOD:
+            raise UnexpectedFrame("expected method frame, got non method frame instead")
+        if self.state == OPENING:
+            self._opening_method(payload)
+            return
+        method = decode(payload)
+        self.method_index = method.index
+        if method.index == Connection.Close.index:
+            self._client_closes_connection()
+        elif method.index == Connection.UpdateSecret.index:
+            self._send_all(self.handshake.update_secret(method))
+        else:
+            raise CommandInvalid(f"unexpected method {method.name} on channel 0")
+
+    def _opening_method(self, payload: bytes) -> None:
+        if self.channel_number:
+            raise ChannelError("expected channel 0 before connection.open")
+        method = decode(payload)
+        self.method_index = method.index
+        if method.index == Connection.Close.index:
+            self._client_closes_connection()
+            return
+        self._send_all(self.handshake.receive(method, self.broker.now))
+        if self.handshake.tuned:
+            self.frame_bytes_max = self.handshake.frame_bytes_max
+        if self.handshake.open:
+            self._open()
+
+    def _open(self) -> None:
+        """connection.open-ok is on its way: from here on it is a connection."""
+        handshake = self.handshake
+        self.state = OPEN
+        self.channel_max = handshake.channel_max
+        self.heartbeat = Heartbeat(handshake.heartbeat_seconds, self.broker.now)
+        self.vhost = self.broker.vhost(handshake.vhost)
+
+    def _client_closes_connection(self) -> None:
+        mark = self.outbox.mark
+        self._release()
+        self.send(0, Connection.CloseOk())
+        self.hold_for_settlements(mark)
+        self._finish()
+
+    def _closing_connection_method(self, kind: i64, payload: bytes) -> None:
+        """After our connection.close: close-ok ends it, a crossing close is answered, the rest is dropped."""
+        if kind != FRAME_METHOD or self.channel_number or len(payload) < frames.INDEX_BYTES:
+            return
+        index = u32(payload, 0)
+        if index == Connection.CloseOk.index:
+            self._finish()
+        elif index == Connection.Close.index:
+            self.send(0, Connection.CloseOk())
+            self._finish()
+
+    def close_connection(self, fault: Fault) -> None:
+        """The connection is over: connection.close with the fault's code, and everything goes back."""
+        if self.state >= CLOSING:
+            self._finish()
+            return
+        log.warning("%s: closing: %s", self.peer.name, fault.reply_text)
+        opening = self.state == OPENING
+        self._release()
+        self.state = CLOSING
+        self.close_by = self.broker.now + CLOSE_SECONDS
+        if opening and not self.handshake.may_close:
+            self._finish()
+        else:
+            self.send(0, _connection_close(fault, self.method_index))
+        self.touch()
+
+    def _release(self) -> None:
+        """Give everything back to the broker: channels first, then exclusive queues."""
+        for channel in self.publishers:
+            channel.end_batch(self.broker.journal.durable)
+        self.publishers = []
+        self.parked = []
+        channels = list(self.channels.values())
+        self.channels.clear()
+        for channel in channels:
+            channel.closing = True
+            channel.release()
+        queues = list(self.exclusive_queues.values())
+        self.exclusive_queues.clear()
+        for queue in queues:
+            queue.vhost.drop_queue(queue)
+
+    def _finish(self) -> None:
+        self.state = CLOSED
+        self.closing = True
+        self.close_by = NEVER
+        self.touch()
+
+    def hold_for_settlements(self, mark: int) -> None:
+        """A close-ok also says that the acknowledgements before it are safe."""
+        self.broker.catch_up()
+        self.broker.write_settlements()
+        journal = self.broker.journal
+        if journal.position > journal.durable:
+            self.outbox.hold(mark, journal.position)
+            self.broker.await_durable(self)
+
+    def _end_batch(self) -> None:
+        """One read has been worked through: confirm, and see whether the publisher must pause."""
+        if self.publishers:
+            self._confirm_batch()
+        if self.published:
+            self.published = False
+            self._restrain()
+        self.touch()
+
+    def _confirm_batch(self) -> None:
+        durable = self.broker.journal.durable
+        for channel in self.publishers:
+            if channel.end_batch(durable) and channel not in self.parked:
+                self.parked.append(channel)
+        self.publishers = []
+        if self.parked:
+            self.broker.await_durable(self)
+
+    def _restrain(self) -> None:
+        """Stop reading from a publisher while the journal lags far behind or memory or disk is low."""
+        if self.state != OPEN:
+            return
+        if self.broker.journal.pending_bytes > self.settings.journal_pending_bytes_max:
+            self.congested = True
+            self.broker.await_durable(self)
+        if self.broker.alarm and not self.blocked:
+            self.blocked = True
+            self.broker.blocked.append(self)
+            if self.understands("connection.blocked"):
+                self.send(0, Connection.Blocked(reason=self.broker.alarm))
+
+    # Writing
+
+    def send(self, number: int, method: Method) -> None:
+        self.outbox.write(frame(FRAME_METHOD, number, encode(method)))
+
+    def _send_all(self, methods: list[Method]) -> None:
+        for method in methods:
+            self.send(0, method)
+
+
+def _connection_close(fault: Fault, index: int) -> Method:
+    return Connection.Close(
+        reply_code=fault.code, reply_text=fault.reply_text, class_id=index >> 16, method_id=index & 0xFFFF
+    )

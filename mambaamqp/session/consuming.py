@@ -1,0 +1,90 @@
+"""A consumer as its channel fills it in: credit, deliver frames, and what the client is told."""
+
+from typing import TYPE_CHECKING
+
+from mambaamqp.broker.consumers import Consumer
+from mambaamqp.broker.entry import Entry
+from mambaamqp.broker.message import Message
+from mambaamqp.broker.queue import Queue
+from mambaamqp.broker.topology import remove_consumer
+from mambaamqp.wire import fast, properties
+from mambaamqp.wire.framing import FRAME_END_BYTE
+from mambaamqp.wire.methods import Basic
+from mambaamqp.wire.table import encode_value
+
+if TYPE_CHECKING:
+    from mambaamqp.session.channel import Channel
+
+DELIVERY_COUNT_HEADER = "x-delivery-count"
+
+
+class ChannelConsumer(Consumer):
+    """A basic.consume on a channel."""
+
+    def __init__(
+        self, channel: "Channel", queue: Queue, tag: str, *, no_ack: bool, exclusive: bool, priority: int
+    ) -> None:
+        super().__init__(queue, tag, no_ack=no_ack, exclusive=exclusive, priority=priority)
+        self.channel = channel
+        self.outbox = channel.outbox
+        self.session = channel.session
+        self.outbox_bytes_max = channel.session.outbox_bytes_max
+        self.tag_octets = tag.encode()
+        self.head = b""
+        self.head_address_bytes = -1
+        if channel.prefetch and not no_ack:
+            self.credit = channel.prefetch
+
+    def can_take(self) -> bool:
+        channel = self.channel
+        if self.credit <= 0 or not channel.flowing:
+            return False
+        if self.outbox.size >= self.outbox_bytes_max:
+            self.session.outbox_full = True
+            return False
+        return self.no_ack or not channel.prefetch_shared or channel.taken_shared < channel.prefetch_shared
+
+    def deliver(self, entry: Entry) -> None:
+        """Write basic.deliver with its content; the entry is outstanding unless this consumer is no-ack."""
+        channel = self.channel
+        message = entry.message
+        address = message.address
+        if len(address) != self.head_address_bytes:
+            self.head_address_bytes = len(address)
+            self.head = fast.deliver_head(channel.number, self.tag_octets, len(address))
+        tag = channel.delivery_tag + 1
+        channel.delivery_tag = tag
+        if not self.no_ack:
+            channel.unacked.add(tag, entry)
+            channel.taken_shared += 1
+        if entry.delivery_count:
+            message = counted(entry)
+        outbox = self.outbox
+        outbox.write(self.head)
+        outbox.write(fast.tag_octets(tag, entry.redelivered))
+        outbox.write(address)
+        outbox.write(FRAME_END_BYTE)
+        channel.write_content(message)
+        self.session.touch()
+
+    def cancelled_by_broker(self) -> None:
+        """The queue is gone: basic.cancel, if the client said that it understands it."""
+        channel = self.channel
+        channel.consumers.pop(self.tag, None)
+        if self.session.understands("consumer_cancel_notify") and not channel.closing:
+            channel.send(Basic.Cancel(consumer_tag=self.tag, nowait=True))
+            self.session.touch()
+
+    def stop(self) -> None:
+        """Leave the queue (basic.cancel, channel end)."""
+        remove_consumer(self)
+
+
+def counted(entry: Entry) -> Message:
+    """The message with x-delivery-count, where its queue keeps a delivery limit; else as it is."""
+    if entry.queue.arguments.delivery_limit is None:
+        return entry.message
+    message = entry.message
+    header = message.header()
+    count = encode_value(entry.delivery_count)
+    return message.with_header(properties.with_headers(header, {DELIVERY_COUNT_HEADER: count}, frozenset()))

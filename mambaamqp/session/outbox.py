@@ -1,0 +1,106 @@
+"""What waits to be written to one connection's socket, as pieces, in order.
+
+Pieces are referred to, not copied, until they leave; a large message costs its memory once however many
+consumers it goes to. The size is bounded by those who write: they stop when `size` passes the mark.
+"""
+
+from collections import deque
+from typing import Final
+
+TRIM_PIECES: Final = 4096
+
+CHUNK_BYTES: Final = 256 * 1024
+"""What one write hands to the socket at most, unless a single piece is larger."""
+
+
+class Outbox:
+    """Octets on their way out. `size` is what `take` has not handed over yet.
+
+    A hold keeps back everything written after a mark until the journal is durable up to a position: the
+    reply to a durable change must not overtake the sync, and nothing may overtake the reply.
+    """
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes | memoryview] = []
+        self.size = 0
+        self.start = 0
+        """Pieces before this index have left already."""
+        self.trimmed = 0
+        """Pieces that were removed from the list for good; marks count them."""
+        self.holds: deque[tuple[int, int]] = deque()
+        """(mark, journal position), oldest first."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether `take` would give anything now."""
+        return self.start < self._end()
+
+    @property
+    def holding(self) -> bool:
+        """Whether something waits for the journal."""
+        return bool(self.holds)
+
+    @property
+    def mark(self) -> int:
+        """The place after everything written so far."""
+        return self.trimmed + len(self.pieces)
+
+    def hold(self, mark: int, position: int) -> None:
+        """Keep what was written from `mark` on until `release` is told of `position`."""
+        self.holds.append((mark, position))
+
+    def release(self, position: int) -> None:
+        """The journal is durable up to `position`."""
+        while self.holds and self.holds[0][1] <= position:
+            self.holds.popleft()
+
+    def write(self, data: bytes) -> None:
+        """Append a run of octets."""
+        self.pieces.append(data)
+        self.size += len(data)
+
+    def write_pieces(self, pieces: list[bytes | memoryview]) -> None:
+        """Append runs of octets that belong together."""
+        self.pieces += pieces
+        for piece in pieces:
+            self.size += len(piece)
+
+    def take(self) -> bytes:
+        """The next chunk to write; empty when nothing may go."""
+        if self.size <= CHUNK_BYTES and not self.holds:
+            pieces = self.pieces[self.start :] if self.start else self.pieces
+            self.trimmed += len(self.pieces)
+            self.pieces = []
+            self.start = 0
+            self.size = 0
+            return b"".join(pieces)
+        return self._take_some()
+
+    def _end(self) -> int:
+        """The index of the first piece that is held back."""
+        return self.holds[0][0] - self.trimmed if self.holds else len(self.pieces)
+
+    def _take_some(self) -> bytes:
+        limit = self._end()
+        end = self.start
+        taken = 0
+        while taken < CHUNK_BYTES and end < limit:
+            taken += len(self.pieces[end])
+            end += 1
+        chunk = b"".join(self.pieces[self.start : end])
+        self.start = end
+        self.size -= taken
+        # Trim in large steps only, or a long outbox would be moved for every chunk.
+        if self.start > TRIM_PIECES and self.start * 2 > len(self.pieces):
+            self.trimmed += self.start
+            del self.pieces[: self.start]
+            self.start = 0
+        return chunk
+
+    def clear(self) -> None:
+        """Forget everything: nobody reads it any more."""
+        self.trimmed += len(self.pieces)
+        self.pieces = []
+        self.start = 0
+        self.size = 0
+        self.holds.clear()

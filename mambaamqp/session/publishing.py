@@ -1,0 +1,127 @@
+"""What a channel does with a publish: check it, resolve its route once, hand it to the queues.
+
+The route cache: the octets of basic.publish after the ticket (exchange, routing key, flags) are the key,
+so that a publisher that repeats itself costs one look-up. A change of the virtual host's topology or of
+permissions raises its generation and empties the cache. Order of the checks and texts as in RabbitMQ:
+size, permission, exchange, internal, expiration, user-id, route.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from mambaamqp.broker.exchanges import Exchange
+from mambaamqp.broker.message import Message, names_of
+from mambaamqp.broker.queue import Queue
+from mambaamqp.broker.routing import reads_headers, sender_selected
+from mambaamqp.broker.topology import writable_exchange
+from mambaamqp.errors import NotImplementedFault, PreconditionFailed
+from mambaamqp.wire import fast, properties
+from mambaamqp.wire.properties import Summary
+from mambaamqp.wire.table import Table
+
+if TYPE_CHECKING:
+    from mambaamqp.session.channel import Channel
+
+ROUTES_MAX: Final = 4096
+"""Cached routes of a channel; when a publisher uses more keys, the cache starts anew."""
+
+NO_ROUTE: Final = 312
+NO_ROUTE_TEXT: Final = b"NO_ROUTE"
+
+
+class Route:
+    """Where publishes with the same exchange, routing key and flags go."""
+
+    def __init__(self, address: bytes, exchange: Exchange, routing_key: str, mandatory: bool) -> None:
+        self.address = address
+        self.exchange = exchange
+        self.routing_key = routing_key
+        self.mandatory = mandatory
+        self.reads_headers = False
+        self.queues: list[Queue] = []
+
+
+class Publication:
+    """A checked publish: the message and where it goes. `mandatory` ones come back when nobody takes them."""
+
+    def __init__(self, message: Message, queues: list[Queue], mandatory: bool) -> None:
+        self.message = message
+        self.queues = queues
+        self.mandatory = mandatory
+
+
+def resolve(channel: "Channel", key: bytes) -> Route:
+    """Check and route a publish whose exchange, routing key and flags have not been seen yet."""
+    vhost = channel.vhost
+    if channel.routes_generation != vhost.generation or len(channel.routes) >= ROUTES_MAX:
+        channel.routes.clear()
+        channel.routes_generation = vhost.generation
+    flags = key[len(key) - 1]
+    address = key[: len(key) - 1]
+    exchange_name, routing_key = names_of(address)
+    if flags & fast.IMMEDIATE:
+        raise NotImplementedFault("immediate=true")
+    exchange = writable_exchange(vhost, channel.actor, exchange_name)
+    route = Route(address, exchange, routing_key, bool(flags & fast.MANDATORY))
+    route.reads_headers = reads_headers(exchange, vhost.exchanges.get)
+    if not route.reads_headers:
+        route.queues = vhost.queues_for(exchange, [routing_key], None)
+    channel.routes[key] = route
+    return route
+
+
+def publication(channel: "Channel", route: Route, message: Message, header: bytes, summary: Summary) -> Publication:
+    """A publish whose properties ask for more than the cached route: expiration, user-id, headers."""
+    if summary.expiration is not None:
+        message.expiration_ms = expiration_ms(summary.expiration)
+    if summary.user_id is not None:
+        _check_user_id(channel, summary.user_id)
+    message.priority = summary.priority
+    if summary.headers is None:
+        queues = channel.vhost.queues_for(route.exchange, [route.routing_key], None) if route.reads_headers else route.queues
+        return Publication(message, queues, route.mandatory)
+    return _with_headers(channel, route, message, header, Table(summary.headers))
+
+
+def _with_headers(
+    channel: "Channel", route: Route, message: Message, header: bytes, headers: Table
+) -> Publication:
+    """A publish with a header table: CC and BCC add routing keys, headers exchanges read it."""
+    keys = [route.routing_key]
+    if b"CC" in headers.raw:
+        selected, blind = sender_selected(headers)
+        keys += selected
+        if blind:
+            message = message.with_header(properties.with_headers(header, {}, frozenset({"BCC"})))
+    if len(keys) == 1 and not route.reads_headers:
+        return Publication(message, route.queues, route.mandatory)
+    return Publication(message, channel.vhost.queues_for(route.exchange, keys, headers), route.mandatory)
+
+
+def expiration_ms(text: bytes) -> int:
+    """A message's expiration property in milliseconds; 406 in RabbitMQ's words when it is not one."""
+    shown = text.decode(errors="replace")
+    digits = len(text) - len(text.lstrip(b"0123456789"))
+    negative = text.startswith(b"-") and text[1:].isdigit()
+    if negative and len(text) <= EXPIRATION_DIGITS_MAX:
+        raise PreconditionFailed(f"invalid expiration '{shown}': {{value_negative,{int(text)}}}")
+    if digits == 0:
+        raise PreconditionFailed(f"invalid expiration '{shown}': no_integer")
+    if digits < len(text):
+        raise PreconditionFailed(f"invalid expiration '{shown}': {{leftover_string,\"{shown[digits:]}\"}}")
+    if digits > EXPIRATION_DIGITS_MAX or int(text) > EXPIRATION_MS_MAX:
+        raise PreconditionFailed(f"invalid expiration '{shown}': {{value_too_large,{shown}}}")
+    return int(text)
+
+
+EXPIRATION_MS_MAX: Final = 315_360_000_000
+"""Ten years, RabbitMQ's bound for every time span."""
+EXPIRATION_DIGITS_MAX: Final = 20
+"""Longer numbers are refused unread: turning a long text into a number is quadratic."""
+
+
+def _check_user_id(channel: "Channel", user_id: bytes) -> None:
+    name = channel.actor.user.name
+    if user_id.decode() != name and "impersonator" not in channel.actor.user.tags:
+        raise PreconditionFailed(
+            f"user_id property set to '{user_id.decode()}' but authenticated user was '{name}'"
+        )
