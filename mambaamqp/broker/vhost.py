@@ -81,19 +81,24 @@ class VirtualHost:
         """Delete a queue: its consumers are told, its messages are gone. Returns how many waited."""
         if self.queues.get(queue.name) is not queue:
             return 0
-        del self.queues[queue.name]
+        if queue.journaled:
+            self.broker.journal.append(records.queue_delete(queue.serial))
         count = queue.drain()
+        emptied = self.forget_queue(queue)
         for consumer in list(queue.consumers):
             queue.remove_consumer(consumer)
             consumer.cancelled_by_broker()
-        for exchange in self._unbind_everywhere(queue):
+        for exchange in emptied:
             self.drop_exchange(exchange)
             self._note_exchange_gone(exchange)
-        if queue.journaled:
-            self.broker.journal.append(records.queue_delete(queue.serial))
+        return count
+
+    def forget_queue(self, queue: Queue) -> list[Exchange]:
+        """Remove a queue and its bindings; returns the auto-delete exchanges left without any."""
+        del self.queues[queue.name]
         self.broker.agenda.cancel(queue)
         self.generation += 1
-        return count
+        return self._unbind_everywhere(queue)
 
     def put_binding(self, binding: Binding) -> bool:
         """Add a binding; False when it stands already."""

@@ -88,10 +88,14 @@ class Committer:
         elif self.due == math.inf:
             self._timers.schedule(self, now + LAZY_SECONDS)
 
-    def expire(self, now: float) -> None:
-        """The lazy delay is over."""
+    def commit(self) -> None:
+        """Hand over what is pending, if the thread is free; otherwise it goes with the next commit."""
         if self._in_flight is None and not self.failed:
             self._hand_over()
+
+    def expire(self, now: float) -> None:
+        """The lazy delay is over."""
+        self.commit()
 
     async def drain(self) -> bool:
         """Commit whatever is pending and wait for it; False when the store failed."""

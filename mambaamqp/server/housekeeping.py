@@ -1,7 +1,7 @@
 """Work that is nobody's request: give dead segments back, write a checkpoint when the journal wants one.
 
 Refuses to know when either is due; the journal says so. Both are cheap on the main thread: what they decide
-reaches the disk with the next commit, in the committer's thread.
+reaches the disk with a commit, in the committer's thread.
 """
 
 import logging
@@ -19,7 +19,7 @@ class KeptJournal(Protocol):
 
     def wants_checkpoint(self) -> bool: ...
 
-    def drop_dead_segments(self) -> object: ...
+    def drop_dead_segments(self) -> int: ...
 
 
 class KeptBroker(Protocol):
@@ -28,27 +28,26 @@ class KeptBroker(Protocol):
     def checkpoint(self) -> None: ...
 
 
-class BatchEnd(Protocol):
-    """The end of a batch."""
+class KeptCommitter(Protocol):
+    """What housekeeping asks of the committer."""
 
-    def now(self) -> float: ...
-
-    def finish(self, now: float) -> None: ...
+    def commit(self) -> None: ...
 
 
-async def keep_house(journal: KeptJournal, broker: KeptBroker, batch: BatchEnd) -> None:
+async def keep_house(journal: KeptJournal, broker: KeptBroker, committer: KeptCommitter) -> None:
     """Tidy for ever, once in HOUSEKEEPING_SECONDS."""
     while True:
         await trio.sleep(HOUSEKEEPING_SECONDS)
         try:
-            tidy(journal, broker)
+            if tidy(journal, broker):
+                committer.commit()
         except Exception:
             log.exception("unexpected error while housekeeping")
-        batch.finish(batch.now())
 
 
-def tidy(journal: KeptJournal, broker: KeptBroker) -> None:
-    """One turn."""
-    if journal.wants_checkpoint():
+def tidy(journal: KeptJournal, broker: KeptBroker) -> bool:
+    """One turn; whether it left something to commit."""
+    checkpoint = journal.wants_checkpoint()
+    if checkpoint:
         broker.checkpoint()
-    journal.drop_dead_segments()
+    return bool(journal.drop_dead_segments()) or checkpoint

@@ -77,6 +77,15 @@ def close(sockets: list[socket.socket]) -> None:
         sock.close()
 
 
+async def accept_until(stopped: trio.Event, sockets: list[socket.socket], door: Door) -> None:
+    """Accept from all sockets until the event."""
+    async with trio.open_nursery() as nursery:
+        for sock in sockets:
+            nursery.start_soon(accept_forever, sock, door)
+        await stopped.wait()
+        nursery.cancel_scope.cancel()
+
+
 async def accept_forever(listener: socket.socket, door: Door) -> None:
     """Accept until cancelled; pauses while the door has no room or descriptors are short."""
     short_of_descriptors = False

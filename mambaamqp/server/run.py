@@ -1,15 +1,183 @@
 """Start and stop a broker, in order.
 
-Start: lock and open the store, recover, listen, say so. Stop: accept nobody any more, then as `stopping` has it,
-ending with the record of a clean stop; unlock.
+Start: lock and open the store, recover, make sure the journal can be written, listen, say so. Stop: accept
+nobody any more, then as `stopping` has it, ending with the record of a clean stop; close, unlock.
 
-Exit codes: 0 after a stop that was asked for, 1 after the store failed or could not be closed cleanly. What keeps
-the broker from starting is raised: ConfigError, StoreError, ListenError, each with one clear line.
+Exit codes: 0 after a stop that was asked for, 1 after the store failed or could not be closed cleanly. What
+keeps the broker from starting is raised: ConfigError, StoreError, ListenError, OSError, each one clear line.
 """
 
+import gc
+import logging
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import trio
+
+from mambaamqp import __version__
+from mambaamqp.access import Access
+from mambaamqp.broker.broker import Broker
 from mambaamqp.config import Config
+from mambaamqp.server import descriptors, listeners, memory, stopping
+from mambaamqp.server.alarms import Alarms
+from mambaamqp.server.banner import banner
+from mambaamqp.server.housekeeping import keep_house
+from mambaamqp.server.node import Node
+from mambaamqp.server.ports import Address, Wake
+from mambaamqp.server.signals import watch_signals
+from mambaamqp.session.connection import Session
+from mambaamqp.session.peer import Peer
+from mambaamqp.session.settings import SessionSettings
+from mambaamqp.store.disk import Disk, OsDisk
+from mambaamqp.store.journal import Journal
+from mambaamqp.store.recovery import Recovered, open_store
+from mambaamqp.store.writer import LogWriter
+
+GC_YOUNG_OBJECTS = 50_000
+"""Messages come and go without cycles: looking for garbage after every 700 finds none and costs much."""
+
+THREAD_STOP_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+Announce = Callable[[Config, Sequence[Address]], None]
 
 
 def run(config: Config) -> int:
     """Run a broker until a signal stops it; the process's exit code."""
-    raise NotImplementedError
+    return trio.run(serve, config)
+
+
+def print_banner(config: Config, addresses: Sequence[Address]) -> None:
+    """Tell standard output that the broker is ready, and where."""
+    text = banner(
+        version=__version__,
+        compiled=(sys.modules[Session.__module__].__file__ or "").endswith((".so", ".pyd")),
+        listeners=addresses,
+        data_dir=config.server.data_dir,
+        sync=config.store.sync,
+    )
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+async def serve(config: Config, announce: Announce = print_banner) -> int:
+    """Run a broker until a signal stops it or the store fails; `announce` is called when it is ready."""
+    descriptors.raise_limit()
+    disk = OsDisk()
+    store = open_store(str(config.server.data_dir), disk, on_corruption=config.store.on_corruption)
+    try:
+        broker = recover(config, store, disk)
+        collect_garbage_rarely()
+        sockets = listeners.listen(config.listener.host, config.listener.port, config.listener.backlog)
+        try:
+            clean = await operate(config, broker, disk, sockets, announce)
+        finally:
+            listeners.close(sockets)
+    finally:
+        store.close()
+    return 0 if clean else 1
+
+
+def recover(config: Config, store: Recovered, disk: Disk) -> Broker:
+    """The broker as it was, on a journal that goes on behind what was recovered."""
+    started = time.perf_counter()
+    access = Access.from_config(config)
+    broker = Broker(access, _deaf_journal(store.directory, disk), trio.current_time(), time.time())
+    broker.recover(store.records())
+    broker.journal = store.journal(
+        segment_bytes=config.store.segment_bytes, sync=config.store.sync != "never"
+    )
+    for vhost in config.vhosts:
+        broker.put_vhost(vhost.name)
+    if config.store.sync != "always":
+        log.warning("sync = %r: a power cut may lose messages that were confirmed", config.store.sync)
+    log.info("recovered in %.3f seconds", time.perf_counter() - started)
+    return broker
+
+
+async def operate(
+    config: Config, broker: Broker, disk: Disk, sockets: list[socket.socket], announce: Announce
+) -> bool:
+    """Serve clients until it is time to stop, and stop; True for a clean stop."""
+    insisted = trio.Event()
+    settings = SessionSettings(config.protocol, config.limits)
+    async with trio.open_nursery() as nursery:
+        node = Node(
+            broker,
+            broker.journal,
+            disk,
+            broker.access,
+            partial(_open_session, broker, settings),
+            nursery,
+            connections_max=descriptors.connections_possible(config.listener.connections_max),
+            connections_pre_login_max=config.listener.connections_pre_login_max,
+        )
+        node.start()
+        try:
+            nursery.start_soon(watch_signals, partial(_signalled, node, insisted))
+            nursery.start_soon(keep_house, broker.journal, broker, node.committer)
+            nursery.start_soon(_alarms(config, node, broker, disk).run)
+            # Whether the journal can be written shows before anybody is let in, not at the first message.
+            if await node.committer.drain():
+                announce(config, listeners.addresses(sockets))
+                await listeners.accept_until(node.stop_requested, sockets, node)
+            listeners.close(sockets)
+            clean = await stopping.stop(
+                node,
+                shutdown_seconds=config.server.shutdown_seconds,
+                insisted=insisted,
+                close_books=broker.stop,
+            )
+        finally:
+            ended = node.committer.stop(THREAD_STOP_SECONDS)
+            nursery.cancel_scope.cancel()
+    if clean and ended:
+        broker.journal.writer.close()
+    return clean and ended
+
+
+def collect_garbage_rarely() -> None:
+    """What was recovered lives long; what comes and goes has no cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_YOUNG_OBJECTS, 20, 100)
+
+
+def _open_session(
+    broker: Broker, settings: SessionSettings, peer: Address, local: Address, wake: Wake, now: float
+) -> Session:
+    return Session(broker, Peer(peer.host, peer.port, local.host, local.port), settings, wake, now)
+
+
+def _deaf_journal(directory: str, disk: Disk) -> Journal:
+    """What is replayed is in the journal already: whatever the broker appends meanwhile goes nowhere."""
+    return Journal(LogWriter(disk, directory, b"", 0, 0), 0, [], segment_bytes=1, sync=False)
+
+
+def _signalled(node: Node, insisted: trio.Event, name: str) -> None:
+    if node.stop_requested.is_set():
+        log.warning("%s again: stopping without waiting for clients", name)
+        insisted.set()
+    else:
+        log.info("%s: stopping", name)
+        node.stop_requested.set()
+
+
+def _alarms(config: Config, node: Node, broker: Broker, disk: Disk) -> Alarms:
+    def report(memory_low: bool, disk_low: bool) -> None:
+        now = node.now()
+        broker.set_alarm(memory_low, disk_low, now)
+        node.finish(now)
+
+    return Alarms(
+        memory_bytes=memory.ResidentMemory().bytes,
+        memory_bytes_high=config.limits.memory_high_bytes(memory.available_bytes()),
+        disk_free_bytes=partial(disk.free_bytes, str(config.server.data_dir)),
+        disk_free_bytes_min=config.limits.disk_free_bytes_min,
+        report=report,
+        relieve=memory.give_back_free_memory,
+    )

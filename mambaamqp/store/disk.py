@@ -173,15 +173,16 @@ _BINARY: Final = getattr(os, "O_BINARY", 0)
 _datasync: Final = getattr(os, "fdatasync", os.fsync)
 
 
-if hasattr(os, "pread"):
-    _pread = os.pread
-    _pwrite = os.pwrite
-else:  # Windows: one thread at a time uses a file, so seek and read is as good
+def _pread(fd: int, size: int, at: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(fd, size, at)
+    # Windows: one thread at a time uses a file, so seek and read is as good.
+    os.lseek(fd, at, os.SEEK_SET)
+    return os.read(fd, size)
 
-    def _pread(fd: int, size: int, at: int) -> bytes:
-        os.lseek(fd, at, os.SEEK_SET)
-        return os.read(fd, size)
 
-    def _pwrite(fd: int, data: memoryview, at: int) -> int:
-        os.lseek(fd, at, os.SEEK_SET)
-        return os.write(fd, data)
+def _pwrite(fd: int, data: memoryview, at: int) -> int:
+    if hasattr(os, "pwrite"):
+        return os.pwrite(fd, data, at)
+    os.lseek(fd, at, os.SEEK_SET)
+    return os.write(fd, data)

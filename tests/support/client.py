@@ -1,0 +1,274 @@
+"""An AMQP client in memory: talks to a Session through its four verbs, without a socket."""
+
+from typing import Any
+
+from pamqp import body, commands, frame, header, heartbeat
+
+from mambaamqp.access import Access
+from mambaamqp.broker.broker import Broker
+from mambaamqp.config import Config
+from mambaamqp.session.connection import Session
+from mambaamqp.session.peer import Peer
+from mambaamqp.session.settings import SessionSettings
+from mambaamqp.store.recovery import open_store
+from tests.support.disk import MemoryDisk
+
+
+class World:
+    """A broker over a disk in memory, with a clock that stands still until told."""
+
+    def __init__(self, disk: MemoryDisk | None = None, config: Config | None = None, **limits: int) -> None:
+        self.disk = MemoryDisk() if disk is None else disk
+        self.config = Config() if config is None else config
+        self.now = 1000.0
+        self.settings = SessionSettings(self.config.protocol, self.config.limits)
+        for name, value in limits.items():
+            assert hasattr(self.settings, name), name
+            setattr(self.settings, name, value)
+        self.access = Access.from_config(self.config)
+        self.store = open_store("/store", self.disk)
+        recovered = self.store.records()
+        replayed = list(recovered)
+        self.journal = self.store.journal(segment_bytes=1 << 20)
+        self.broker = Broker(self.access, self.journal, self.now, 1_700_000_000.0)
+        for vhost in self.access.vhosts:
+            self.broker.put_vhost(vhost)
+        self.broker.recover(replayed)
+        self.commit()
+        self.clients: list[Client] = []
+
+    def commit(self) -> None:
+        """Sync the journal and tell whoever waits."""
+        while (commit := self.journal.seal()) is not None:
+            commit.execute(self.disk)
+            self.journal.committed(commit)
+            self.broker.durable(self.journal.durable, self.now)
+
+    def settle(self) -> None:
+        """End of a batch: dispatch, commit, read everything that came out."""
+        for _ in range(50):
+            self.broker.flush(self.now)
+            self.commit()
+            if not any([client.pump() for client in self.clients]):
+                return
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass; everything that was due happens."""
+        end = self.now + seconds
+        while self.broker.deadline <= end:
+            self.now = max(self.now, self.broker.deadline)
+            self.broker.tick(self.now)
+            self.settle()
+        self.now = end
+        self.broker.tick(end)
+        for client in list(self.clients):
+            if client.session.deadline <= end:
+                client.session.tick(end)
+        self.settle()
+
+    def connect(self, **options: Any) -> "Client":
+        """A client that has logged in."""
+        client = Client(self)
+        client.log_in(**options)
+        return client
+
+
+class Delivery:
+    """A message as a client sees it; `method` is deliver, get-ok or return."""
+
+    def __init__(self, channel: int, method: Any, properties: Any, data: bytes) -> None:
+        self.channel = channel
+        self.method = method
+        self.properties = properties
+        self.body = data
+
+    def __repr__(self) -> str:
+        return f"Delivery({self.method.name}, {self.body!r})"
+
+
+class Client:
+    """One connection. What comes in is decoded by pamqp and kept in `received`, oldest first."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.session = Session(
+            world.broker,
+            Peer("127.0.0.1", 50000 + len(world.clients), "127.0.0.1", 5672),
+            world.settings,
+            lambda session: None,
+            world.now,
+        )
+        self.buffer = b""
+        self.received: list[tuple[int, Any]] = []
+        self.deliveries: list[Delivery] = []
+        self._content: dict[int, list[Any]] = {}
+        world.clients.append(self)
+
+    # Octets
+
+    def feed(self, data: bytes) -> None:
+        """Octets to the broker, and everything that follows from them."""
+        self.session.receive_data(data, self.world.now)
+        login = self.session.login
+        if login is not None:
+            user = self.world.access.authenticate(login.credentials, True)
+            self.session.login_verified(user, self.world.now)
+        self.world.settle()
+
+    def pump(self) -> bool:
+        """Take what the broker has to send; True if there was anything."""
+        moved = False
+        while data := self.session.data_to_send():
+            moved = True
+            self.buffer += data
+        self._decode()
+        return moved
+
+    def _decode(self) -> None:
+        while self.buffer and not self.buffer.startswith(b"AMQP"):
+            size, channel, value = frame.unmarshal(self.buffer)
+            self.buffer = self.buffer[size:]
+            self._take(channel, value)
+
+    def _take(self, channel: int, value: Any) -> None:
+        if isinstance(value, heartbeat.Heartbeat):
+            self.received.append((channel, value))
+        elif isinstance(value, commands.Basic.Deliver | commands.Basic.GetOk | commands.Basic.Return):
+            self._content[channel] = [value]
+        elif isinstance(value, header.ContentHeader):
+            self._content[channel].append(value)
+            self._complete(channel)
+        elif isinstance(value, body.ContentBody):
+            self._content[channel].append(value)
+            self._complete(channel)
+        else:
+            self.received.append((channel, value))
+
+    def _complete(self, channel: int) -> None:
+        method, head, *bodies = self._content[channel]
+        data = b"".join(part.value for part in bodies)
+        if len(data) == head.body_size:
+            del self._content[channel]
+            delivery = Delivery(channel, method, head.properties, data)
+            self.deliveries.append(delivery)
+            self.received.append((channel, delivery))
+
+    # Methods
+
+    def send(self, channel: int, method: Any) -> None:
+        """A method without waiting for anything."""
+        self.feed(frame.marshal(method, channel))
+
+    def call(self, channel: int, method: Any) -> Any:
+        """A method and the next thing that comes back on its channel (or on channel 0)."""
+        before = len(self.received)
+        self.send(channel, method)
+        for number, value in self.received[before:]:
+            if number in (channel, 0) and not isinstance(value, Delivery | heartbeat.Heartbeat):
+                return value
+        return None
+
+    def log_in(
+        self,
+        user: str = "guest",
+        password: str = "guest",
+        vhost: str = "/",
+        frame_max: int = 131072,
+        heartbeat_seconds: int = 0,
+        capabilities: dict[str, bool] | None = None,
+    ) -> Any:
+        """The whole handshake; returns the last answer."""
+        if capabilities is None:
+            capabilities = {
+                "consumer_cancel_notify": True,
+                "basic.nack": True,
+                "connection.blocked": True,
+                "authentication_failure_close": True,
+            }
+        self.feed(b"AMQP\x00\x00\x09\x01")
+        response = f"\0{user}\0{password}"
+        answer = self.call(
+            0,
+            commands.Connection.StartOk(
+                client_properties={"capabilities": capabilities}, mechanism="PLAIN", response=response
+            ),
+        )
+        if not isinstance(answer, commands.Connection.Tune):
+            return answer
+        self.send(0, commands.Connection.TuneOk(2047, frame_max, heartbeat_seconds))
+        return self.call(0, commands.Connection.Open(virtual_host=vhost))
+
+    def open(self, channel: int = 1) -> "Client":
+        """Open a channel; returns self for chaining."""
+        assert self.call(channel, commands.Channel.Open()) is not None
+        return self
+
+    def queue(self, name: str = "q", channel: int = 1, **options: Any) -> Any:
+        """Declare a queue; returns the answer (declare-ok or a close)."""
+        return self.call(channel, commands.Queue.Declare(queue=name, **options))
+
+    def publish(
+        self,
+        data: bytes,
+        routing_key: str = "q",
+        exchange: str = "",
+        channel: int = 1,
+        mandatory: bool = False,
+        properties: dict[str, Any] | None = None,
+        frame_size: int = 131064,
+    ) -> None:
+        """A publish in one go."""
+        self.feed(publish_octets(data, routing_key, exchange, channel, mandatory, properties, frame_size))
+
+    def get(self, queue: str = "q", channel: int = 1, no_ack: bool = True) -> Delivery | None:
+        """basic.get: the message, or None for an empty queue."""
+        before = len(self.received)
+        self.send(channel, commands.Basic.Get(queue=queue, no_ack=no_ack))
+        for _, value in self.received[before:]:
+            if isinstance(value, Delivery):
+                self.deliveries.remove(value)
+                return value
+            if isinstance(value, commands.Basic.GetEmpty):
+                return None
+        raise AssertionError(f"no answer to basic.get but {self.received[before:]}")
+
+    def take(self) -> list[Delivery]:
+        """The deliveries since the last call."""
+        taken = self.deliveries
+        self.deliveries = []
+        return taken
+
+    def bodies(self) -> list[bytes]:
+        """The bodies of the deliveries since the last call."""
+        return [delivery.body for delivery in self.take()]
+
+    def of(self, kind: type) -> list[Any]:
+        """Everything received of a method class, oldest first."""
+        return [value for _, value in self.received if isinstance(value, kind)]
+
+    def disconnect(self) -> None:
+        """The socket breaks."""
+        self.session.connection_lost(self.world.now)
+        self.world.clients.remove(self)
+        self.world.settle()
+
+
+def publish_octets(
+    data: bytes,
+    routing_key: str = "q",
+    exchange: str = "",
+    channel: int = 1,
+    mandatory: bool = False,
+    properties: dict[str, Any] | None = None,
+    frame_size: int = 131064,
+) -> bytes:
+    """basic.publish with its content as octets."""
+    method = commands.Basic.Publish()
+    method.exchange = exchange
+    method.routing_key = routing_key
+    method.mandatory = mandatory
+    head = header.ContentHeader(0, len(data), commands.Basic.Properties(**(properties or {})))
+    octets = frame.marshal(method, channel) + frame.marshal(head, channel)
+    for at in range(0, len(data), frame_size):
+        octets += frame.marshal(body.ContentBody(data[at : at + frame_size]), channel)
+    return octets

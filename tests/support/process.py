@@ -1,0 +1,78 @@
+"""A broker in a process of its own, on a free port, for tests that need the real thing."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pika
+
+READY_LINES_MAX = 50
+STOP_SECONDS = 15
+
+
+class BrokerProcess:
+    """`with BrokerProcess(directory) as broker:` starts it, and kills it at the end if it still runs."""
+
+    def __init__(self, data_dir: Path, *flags: str) -> None:
+        self.data_dir = data_dir
+        self.port = 0
+        self.banner: list[str] = []
+        self._command = [
+            *(sys.executable, "-m", "mambaamqp", "serve", "--data-dir", str(data_dir)),
+            *("--port", "0", *flags),
+        ]
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> "BrokerProcess":
+        self._process = subprocess.Popen(
+            self._command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.banner.append(line.rstrip("\n"))
+            if line == "ready\n":
+                break
+        [listening] = [line for line in self.banner if line.startswith("listening: ")]
+        self.port = int(re.split(r"[:\s]", listening)[-1])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        process = self.process
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+    @property
+    def process(self) -> "subprocess.Popen[str]":
+        assert self._process is not None
+        return self._process
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.kill()
+        self.process.wait(STOP_SECONDS)
+
+    def terminate(self) -> int:
+        """SIGTERM; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self) -> int:
+        return self.process.wait(STOP_SECONDS)
+
+    def errors(self) -> str:
+        """What it wrote to standard error, once it has ended."""
+        _, errors = self.process.communicate(timeout=STOP_SECONDS)
+        return errors
+
+    def connect(self) -> pika.BlockingConnection:
+        return pika.BlockingConnection(pika.ConnectionParameters(port=self.port, socket_timeout=10))
+
+
+def run_to_failure(data_dir: Path, *flags: str) -> tuple[int, str]:
+    """Exit code and standard error of a broker that cannot start."""
+    command = [sys.executable, "-m", "mambaamqp", "serve", "--data-dir", str(data_dir), *flags]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=STOP_SECONDS)
+    return done.returncode, done.stderr
