@@ -1,6 +1,7 @@
 """The whole broker in a process of its own, with pika as the client: what only shows with real sockets."""
 
 import os
+import resource
 import socket
 import time
 from collections.abc import Iterator
@@ -61,15 +62,17 @@ def test_publish_confirm_consume(broker: BrokerProcess) -> None:
         assert channel.queue_declare("q", passive=True).method.message_count == 0
 
 
-def test_a_wrong_password_is_refused(broker: BrokerProcess) -> None:
+def test_a_wrong_password_is_refused(tmp_path: Path) -> None:
     """A client that understands it hears 403, after the delay that slows down guessing."""
-    parameters = pika.ConnectionParameters(
-        port=broker.port, credentials=pika.PlainCredentials("guest", "wrong")
-    )
-    start = time.monotonic()
-    with pytest.raises(ProbableAuthenticationError):
-        pika.BlockingConnection(parameters)
-    assert time.monotonic() - start > 1
+    delay = {"MAMBAAMQP_PROTOCOL_LOGIN_FAILURE_DELAY_SECONDS": "0.2"}
+    with BrokerProcess(tmp_path, **delay) as broker:
+        parameters = pika.ConnectionParameters(
+            port=broker.port, credentials=pika.PlainCredentials("guest", "wrong")
+        )
+        start = time.monotonic()
+        with pytest.raises(ProbableAuthenticationError):
+            pika.BlockingConnection(parameters)
+        assert time.monotonic() - start > 0.2
 
 
 def test_banner_tells_the_facts(broker: BrokerProcess) -> None:
@@ -115,6 +118,23 @@ def test_kill_9_loses_nothing_confirmed(tmp_path: Path) -> None:
         broker.kill()
     with BrokerProcess(tmp_path / "data") as broker, broker.connect() as connection:
         assert drain(connection, "q") == [b"%d" % number for number in range(10, 50)]
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process are Linux's")
+def test_a_failing_disk_is_final(broker: BrokerProcess) -> None:
+    """When a write fails nothing is confirmed, clients hear 541, and the broker ends with 1 at once."""
+    connection = broker.connect()
+    publish(connection, "q", [b"one"])
+    resource.prlimit(broker.process.pid, resource.RLIMIT_FSIZE, (0, 0))
+    start = time.monotonic()
+    with pytest.raises(ConnectionClosedByBroker) as caught:
+        publish(connection, "q", [b"two"])
+    assert caught.value.reply_code == 541
+    assert broker.wait() == 1
+    assert time.monotonic() - start < 2
+    errors = broker.errors()
+    assert errors.count("the store has failed") == 1
+    assert "Traceback" not in errors
 
 
 def test_a_locked_directory_is_refused(broker: BrokerProcess) -> None:

@@ -1,5 +1,6 @@
 """A broker in a process of its own, on a free port, for tests that need the real thing."""
 
+import os
 import re
 import signal
 import subprocess
@@ -15,8 +16,9 @@ STOP_SECONDS = 15
 class BrokerProcess:
     """`with BrokerProcess(directory) as broker:` starts it, and kills it at the end if it still runs."""
 
-    def __init__(self, data_dir: Path, *flags: str) -> None:
+    def __init__(self, data_dir: Path, *flags: str, **environment: str) -> None:
         self.data_dir = data_dir
+        self._environment = os.environ | environment
         self.port = 0
         self.banner: list[str] = []
         self._command = [
@@ -27,7 +29,11 @@ class BrokerProcess:
 
     def __enter__(self) -> "BrokerProcess":
         self._process = subprocess.Popen(
-            self._command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            self._command,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         assert self._process.stdout is not None
         for line in self._process.stdout:
