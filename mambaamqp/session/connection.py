@@ -26,18 +26,17 @@ from mambaamqp.broker.waiter import Waiter
 from mambaamqp.errors import (
     ChannelError,
     ChannelFault,
-    CommandInvalid,
     ConnectionFault,
     ConnectionForced,
     Fault,
     FrameFault,
     InternalFault,
-    NotAllowed,
     UnexpectedFrame,
 )
 from mambaamqp.session import channels, frames
 from mambaamqp.session.channel import Channel
-from mambaamqp.session.handshake import Handshake
+from mambaamqp.session.handshake import PROTOCOL_HEADER_BYTES as HEADER_BYTES
+from mambaamqp.session.handshake import Handshake, is_partial_header, unexpected_method
 from mambaamqp.session.heartbeat import Heartbeat
 from mambaamqp.session.outbox import Outbox
 from mambaamqp.session.peer import Peer
@@ -53,7 +52,6 @@ CLOSING: Final = 2
 """connection.close has been sent; only close and close-ok are read."""
 CLOSED: Final = 3
 
-PROTOCOL_HEADER_BYTES: Final = 8
 CLOSE_SECONDS: Final = 5.0
 """How long a peer may take to answer our connection.close before the socket goes."""
 
@@ -76,6 +74,8 @@ class Session(Waiter):
         self.wake = wake
         self.handshake = Handshake(settings, peer, broker.access, now)
         self.heartbeat = Heartbeat(0, now)
+        self.taken_at = now
+        """When the socket last took something."""
         self.state = OPENING
         self.greeted = False
         self.closing = False
@@ -121,7 +121,8 @@ class Session(Waiter):
         self.woken = False
         data = self.outbox.take()
         if data:
-            self.heartbeat.sent(self.broker.now)
+            self.taken_at = self.broker.now
+            self.heartbeat.sent(self.taken_at)
         if self.outbox_full and self.outbox.size * 2 < self.outbox_bytes_max:
             self.outbox_full = False
             for channel in self.channels.values():
@@ -149,14 +150,26 @@ class Session(Waiter):
         if now >= self.close_by:
             self._finish()
             return
-        if self.heartbeat.dead(now) and self.wants_read:
-            log.warning("%s: missed heartbeats from client, timeout: %ss", self.peer.name, self.heartbeat.interval_seconds)
-            self.connection_lost(now)
-            return
+        if self.heartbeat.dead(now):
+            if self.wants_read or not self._is_deaf_by_choice():
+                log.warning(
+                    "%s: missed heartbeats from client, timeout: %ss",
+                    self.peer.name,
+                    self.heartbeat.interval_seconds,
+                )
+                self.connection_lost(now)
+                return
+            self.heartbeat.received(now)
         if self.heartbeat.due_to_send(now):
-            self.outbox.write(HEARTBEAT_FRAME)
+            # What waits already is sign enough; and in front of a full socket heartbeats would pile up.
+            if not self.outbox.ready:
+                self.outbox.write(HEARTBEAT_FRAME)
             self.heartbeat.sent(now)
             self.touch()
+
+    def _is_deaf_by_choice(self) -> bool:
+        """Whether silence proves nothing: we do not read, and what we write is still being taken."""
+        return self.blocked or self.congested or self.taken_at > self.heartbeat.received_at
 
     @property
     def wants_read(self) -> bool:
@@ -183,9 +196,10 @@ class Session(Waiter):
     def login_verified(self, user: Any, now: float) -> None:
         """The outcome of a login: the user, or None when it was refused."""
         self.broker.at(now)
+        answer = self.handshake.login_verified(user, now)
         if self.state != OPENING:
             return
-        self._send_all(self.handshake.login_verified(user, now))
+        self._send_all(answer)
         # The client may have sent its next methods without waiting.
         self._consume_batch()
 
@@ -260,12 +274,25 @@ class Session(Waiter):
 
     def _consume_batch(self) -> None:
         self.at = 0
-        if self.state == OPENING and self.received_bytes > self.settings.pre_login_bytes_max:
-            self.at = len(self.pending)
-            self.close_connection(FrameFault("too much data before the connection is open"))
+        if self.state == OPENING and not self._may_listen():
+            self.pending = b""
+            self.touch()
+            return
         self._consume_guarded()
         self.pending = self.pending[self.at :] if self.state != CLOSED else b""
         self._end_batch()
+
+    def _may_listen(self) -> bool:
+        """Before open-ok: a stranger may say so much only, and nothing after a refused login."""
+        if self.handshake.refused:
+            return False
+        if self.received_bytes <= self.settings.pre_login_bytes_max:
+            return True
+        if self.greeted:
+            self.close_connection(FrameFault("too much data before the connection is open"))
+        else:
+            self._finish()
+        return False
 
     def _consume_guarded(self) -> None:
         """Work through `pending`; the boundary at which faults become closes."""
@@ -282,6 +309,7 @@ class Session(Waiter):
                 self.close_connection(InternalFault("an unexpected error occurred in the broker"))
 
     def _run_guarded_tick(self, now: float) -> None:
+        self.method_index = 0
         try:
             self._send_all(self.handshake.tick(now))
         except ConnectionFault as fault:
@@ -292,11 +320,11 @@ class Session(Waiter):
 
     def greet(self) -> bool:
         """The protocol header; True when it has been taken and frames follow."""
-        if len(self.pending) < PROTOCOL_HEADER_BYTES and self.pending == b"AMQP\x00\x00\x09\x01"[: len(self.pending)]:
+        if is_partial_header(self.pending):
             return False
         self.greeted = True
-        answer = self.handshake.header(self.pending[:PROTOCOL_HEADER_BYTES])
-        self.at = min(PROTOCOL_HEADER_BYTES, len(self.pending))
+        answer = self.handshake.header(self.pending[:HEADER_BYTES])
+        self.at = min(HEADER_BYTES, len(self.pending))
         if answer is not None:
             # Not our protocol: the answer names the one that is, and the socket is closed.
             self.outbox.write(answer)
@@ -324,7 +352,7 @@ class Session(Waiter):
         elif method.index == Connection.UpdateSecret.index:
             self._send_all(self.handshake.update_secret(method))
         else:
-            raise CommandInvalid(f"unexpected method {method.name} on channel 0")
+            raise unexpected_method(self.handshake.state)
 
     def _opening_method(self, payload: bytes) -> None:
         if self.channel_number:
@@ -334,19 +362,20 @@ class Session(Waiter):
         if method.index == Connection.Close.index:
             self._client_closes_connection()
             return
-        self._send_all(self.handshake.receive(method, self.broker.now))
+        answer = self.handshake.receive(method, self.broker.now)
         if self.handshake.tuned:
             self.frame_bytes_max = self.handshake.frame_bytes_max
         if self.handshake.open:
             self._open()
+        self._send_all(answer)
 
     def _open(self) -> None:
-        """connection.open-ok is on its way: from here on it is a connection."""
+        """connection.open-ok follows: from here on it is a connection. 530 without such a virtual host."""
         handshake = self.handshake
+        self.vhost = self.broker.vhost(handshake.vhost)
         self.state = OPEN
         self.channel_max = handshake.channel_max
         self.heartbeat = Heartbeat(handshake.heartbeat_seconds, self.broker.now)
-        self.vhost = self.broker.vhost(handshake.vhost)
 
     def _client_closes_connection(self) -> None:
         mark = self.outbox.mark
@@ -425,11 +454,18 @@ class Session(Waiter):
     def _confirm_batch(self) -> None:
         durable = self.broker.journal.durable
         for channel in self.publishers:
-            if channel.end_batch(durable) and channel not in self.parked:
-                self.parked.append(channel)
+            if channel.end_batch(durable):
+                self._park(channel)
         self.publishers = []
         if self.parked:
             self.broker.await_durable(self)
+
+    def _park(self, channel: Channel) -> None:
+        """The channel's confirms wait for the journal; with too many of them, so does its publisher."""
+        if channel not in self.parked:
+            self.parked.append(channel)
+        if channel.confirms is not None and channel.confirms.waiting > self.settings.unconfirmed_max:
+            self.congested = True
 
     def _restrain(self) -> None:
         """Stop reading from a publisher while the journal lags far behind or memory or disk is low."""

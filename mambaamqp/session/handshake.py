@@ -4,15 +4,19 @@ The state machine is data: TRANSITIONS says which method is taken in which state
 refusal, so that nothing but the handshake's own methods can ever get through before the connection is open.
 Refuses to know sockets, passwords and time: credentials are handed out as `login` and come back verified;
 `now` comes in, `deadline` goes out. Texts and codes as in RabbitMQ 4.x.
+
+A refused login is answered after a while, and until then nothing that the peer says is listened to: were
+its next method answered at once, the answer would tell a guesser what the delay is there to withhold.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any, Final
 
 from mambaamqp.access.mechanisms import AMQPLAIN, PLAIN, Credentials, parse_amqplain, parse_plain
 from mambaamqp.access.permissions import Access, Actor
 from mambaamqp.access.users import User
-from mambaamqp.errors import CommandInvalid, Fault, LoginRefused, NotAllowed, SyntaxFault
+from mambaamqp.errors import ChannelError, CommandInvalid, LoginRefused, NotAllowed, SyntaxFault
 from mambaamqp.session.heartbeat import NEVER
 from mambaamqp.session.peer import Peer
 from mambaamqp.session.settings import SessionSettings
@@ -20,9 +24,12 @@ from mambaamqp.wire.framing import FRAME_BYTES_MIN
 from mambaamqp.wire.methods import Connection, Method
 from mambaamqp.wire.table import EMPTY, Table
 
+log = logging.getLogger("mambaamqp.session")
+
 PROTOCOL_HEADER: Final = b"AMQP\x00\x00\x09\x01"
 OLD_PROTOCOL_HEADER: Final = b"AMQP\x01\x01\x00\x09"
 """What clients of AMQP 0-9 sent; RabbitMQ takes it for 0-9-1."""
+PROTOCOL_HEADER_BYTES: Final = 8
 
 AWAIT_START_OK: Final = 0
 VERIFYING: Final = 1
@@ -30,6 +37,16 @@ REFUSED: Final = 2
 AWAIT_TUNE_OK: Final = 3
 AWAIT_OPEN: Final = 4
 OPEN: Final = 5
+
+STATE_NAMES: Final[dict[int, str]] = {
+    AWAIT_START_OK: "starting",
+    VERIFYING: "securing",
+    REFUSED: "securing",
+    AWAIT_TUNE_OK: "tuning",
+    AWAIT_OPEN: "opening",
+    OPEN: "running",
+}
+"""What RabbitMQ calls them in its refusals."""
 
 CAPABILITIES: Final = (
     "publisher_confirms",
@@ -82,8 +99,16 @@ class Handshake:
         """The limits of frames and channels have been agreed."""
         return self.state >= AWAIT_OPEN
 
+    @property
+    def refused(self) -> bool:
+        """The login has failed: what the peer says now is dropped until the deadline."""
+        return self.state == REFUSED
+
     def header(self, data: bytes) -> bytes | None:
-        """Judge the protocol header: None if it is ours, else the header to answer before closing."""
+        """Judge the protocol header: None if it is ours, else the header to answer before closing.
+
+        The answer is always 0-9-1, the one protocol that is spoken here (AMQP 0-9-1 section 2.2.4).
+        """
         return None if data in (PROTOCOL_HEADER, OLD_PROTOCOL_HEADER) else PROTOCOL_HEADER
 
     def greeting(self) -> list[Method]:
@@ -114,7 +139,7 @@ class Handshake:
         """Take the client's next method; returns what to answer."""
         handler = TRANSITIONS.get((self.state, method.index))
         if handler is None:
-            raise CommandInvalid(f"unexpected method {method.name} before the connection is open")
+            raise unexpected_method(self.state)
         return handler(self, method, now)
 
     def tick(self, now: float) -> list[Method]:
@@ -131,7 +156,7 @@ class Handshake:
 
     @property
     def may_close(self) -> bool:
-        """Whether a fault before the connection is open may be told: a refused login only to those who ask."""
+        """Whether a fault before open-ok may be told: a refused login only to those who ask for it."""
         return self.state != REFUSED or "authentication_failure_close" in self.capabilities
 
     # Login
@@ -152,8 +177,12 @@ class Handshake:
 
     def login_verified(self, user: User | None, now: float) -> list[Method]:
         """The outcome of a login: go on to tuning, or refuse after a while, so that guessing is slow."""
-        self.login = None
+        login, self.login = self.login, None
+        if self.state != VERIFYING:
+            return []
         if user is None:
+            name = "" if login is None else login.credentials.name
+            log.warning("%s: login refused: user %r, mechanism %s", self.peer.name, name, self.mechanism)
             self.state = REFUSED
             self.deadline = now + self.settings.login_failure_delay_seconds
             return []
@@ -179,7 +208,8 @@ class Handshake:
         _check_limit("frame_max", method.frame_max, self.settings.frame_bytes_max)
         if method.frame_max and method.frame_max < FRAME_BYTES_MIN:
             raise NotAllowed(
-                f"negotiated frame_max = {method.frame_max} is lower than the minimum allowed value ({FRAME_BYTES_MIN})"
+                f"negotiated frame_max = {method.frame_max} is lower than the minimum allowed value"
+                f" ({FRAME_BYTES_MIN})"
             )
         _check_limit("channel_max", method.channel_max, self.settings.channel_max)
         self.frame_bytes_max = method.frame_max
@@ -198,6 +228,18 @@ class Handshake:
         return [Connection.OpenOk()]
 
 
+def is_partial_header(data: bytes) -> bool:
+    """Whether `data` may still become a protocol header that is taken: wait for more of it."""
+    return len(data) < PROTOCOL_HEADER_BYTES and (
+        PROTOCOL_HEADER.startswith(data) or OLD_PROTOCOL_HEADER.startswith(data)
+    )
+
+
+def unexpected_method(state: int) -> ChannelError:
+    """RabbitMQ's refusal of a method on channel 0 that has no row in the table."""
+    return ChannelError(f"unexpected method in connection state {STATE_NAMES[state]}")
+
+
 def _check_limit(what: str, negotiated: int, offered: int) -> None:
     """0 means no limit, which a server that has one refuses."""
     if offered and (negotiated == 0 or negotiated > offered):
@@ -210,7 +252,7 @@ def _amqplain(response: bytes) -> Credentials:
     """The response of AMQPLAIN: the content of a field table, without its length."""
     try:
         values = Table(response).values
-    except Fault:
+    except SyntaxFault:
         raise SyntaxFault("AMQPLAIN response is no field table") from None
     return parse_amqplain(values)
 
