@@ -101,7 +101,9 @@ def parse_queue_arguments(
         _check_replicable(queue_type, where, durable, exclusive, auto_delete, server_named)
     for key in table.values:
         if key in ALL_KNOWN and key not in KNOWN[queue_type]:
-            raise PreconditionFailed(f"invalid arg '{key}' for {where} of queue type rabbit_{queue_type}_queue")
+            raise PreconditionFailed(
+                f"invalid arg '{key}' for {where} of queue type rabbit_{queue_type}_queue"
+            )
     for key, value in table.values.items():
         check = CHECKS.get(key)
         problem = check(value, table, key) if check is not None else ""
@@ -136,7 +138,9 @@ def _queue_type(table: Table, where: str) -> str:
     if value is None:
         return "classic"
     if not isinstance(value, str) or value not in KNOWN:
-        raise PreconditionFailed(f"invalid arg 'x-queue-type' for {where}: \"unsupported queue type '{value}'\"")
+        raise PreconditionFailed(
+            f"invalid arg 'x-queue-type' for {where}: \"unsupported queue type '{value}'\""
+        )
     return value
 
 
@@ -146,7 +150,11 @@ def _check_replicable(
     """Quorum queues and streams are durable, shared and named by their users."""
     if server_named:
         raise PreconditionFailed(f"Cannot declare a server-named queue for type rabbit_{queue_type}_queue")
-    for bad, prop in ((not durable, "non-durable"), (auto_delete, "auto-delete"), (exclusive, "exclusive-owner")):
+    for bad, prop in (
+        (not durable, "non-durable"),
+        (auto_delete, "auto-delete"),
+        (exclusive, "exclusive-owner"),
+    ):
         if bad:
             raise PreconditionFailed(f"invalid property '{prop}' for {where}")
 
@@ -179,7 +187,11 @@ def _max_priority(value: Value, table: Table, key: str) -> str:
 
 
 def _text(value: Value, table: Table, key: str) -> str:
-    return "" if table.code(key) == "S" and isinstance(value, str) else f"{{unacceptable_type,{table.kind(key)}}}"
+    return (
+        ""
+        if table.code(key) == "S" and isinstance(value, str)
+        else f"{{unacceptable_type,{table.kind(key)}}}"
+    )
 
 
 def _boolean(value: Value, table: Table, key: str) -> str:
@@ -241,7 +253,9 @@ def check_equivalent(
     known = KNOWN.get(queue_type, KNOWN["classic"])
     for key in sorted(known):
         if _normal(key, current) != _normal(key, received):
-            raise PreconditionFailed(f"inequivalent arg '{key}' {where}: {_difference(key, current, received)}")
+            raise PreconditionFailed(
+                f"inequivalent arg '{key}' {where}: {_difference(key, current, received)}"
+            )
 
 
 def _normal(key: str, table: Table) -> Value:
@@ -275,7 +289,8 @@ def _check_flag(what: str, pair: tuple[bool, bool], where: str) -> None:
     current, received = pair
     if current != received:
         raise PreconditionFailed(
-            f"inequivalent arg '{what}' {where}: received '{_shown(received)}' but current is '{_shown(current)}'"
+            f"inequivalent arg '{what}' {where}: "
+            f"received '{_shown(received)}' but current is '{_shown(current)}'"
         )
 
 

@@ -18,6 +18,7 @@ from mambaamqp.broker.replay import Replay
 from mambaamqp.broker.snapshot import write_topology
 from mambaamqp.broker.vhost import VirtualHost
 from mambaamqp.broker.waiter import Waiter
+from mambaamqp.config import LimitsConfig
 from mambaamqp.errors import NotAllowed
 from mambaamqp.store import records
 from mambaamqp.store.journal import Journal
@@ -34,8 +35,16 @@ class Broker:
     """
 
     def __init__(
-        self, access: Access, journal: Journal, now: float, wall_seconds: float, random: Random | None = None
+        self,
+        access: Access,
+        journal: Journal,
+        now: float,
+        wall_seconds: float,
+        *,
+        limits: LimitsConfig | None = None,
+        random: Random | None = None,
     ) -> None:
+        self.limits = LimitsConfig() if limits is None else limits
         self.access = access
         self.journal = journal
         self.random: Random = SystemRandom() if random is None else random

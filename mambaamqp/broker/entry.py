@@ -21,7 +21,7 @@ NEVER: Final = float("inf")
 
 
 class Entry:
-    """A message in a queue. `deadline` is monotonic seconds; `journaled` says that a settle must be written."""
+    """A message in a queue; `deadline` in monotonic seconds. A `journaled` one needs its settlement written."""
 
     __slots__ = (
         "acquired_count",

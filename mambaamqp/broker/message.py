@@ -10,6 +10,7 @@ from mambaamqp.store.segment import Segment
 from mambaamqp.wire import fast
 from mambaamqp.wire.framing import FRAME_HEADER, PREFIX, PREFIX_BYTES
 
+
 class Message:
     """One published message, shared by all queues that it was routed to.
 

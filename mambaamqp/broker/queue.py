@@ -337,7 +337,7 @@ class Queue(Destination):
             self.use()
 
     def _choose_active(self) -> None:
-        """One consumer of a single-active-consumer queue: it stays until it goes; then the best of the rest."""
+        """Of a single-active-consumer queue: one consumer stays until it goes; then the best of the rest."""
         if self.consumers and not any(consumer.active for consumer in self.consumers):
             best = self.consumers[0]
             for consumer in self.consumers[1:]:

@@ -14,7 +14,9 @@ from mambaamqp.wire.table import Table
 Lookup = Callable[[str], Exchange | None]
 
 
-def route(exchange: Exchange, routing_keys: list[str], headers: Table | None, lookup: Lookup) -> list[Destination]:
+def route(
+    exchange: Exchange, routing_keys: list[str], headers: Table | None, lookup: Lookup
+) -> list[Destination]:
     """The queues that a message with these keys and headers reaches from `exchange`, in a stable order."""
     queues: dict[Destination, None] = {}
     seen = {exchange}
@@ -31,7 +33,9 @@ def route(exchange: Exchange, routing_keys: list[str], headers: Table | None, lo
     return list(queues)
 
 
-def _step(source: Exchange, routing_keys: list[str], headers: Table | None, lookup: Lookup) -> list[Destination]:
+def _step(
+    source: Exchange, routing_keys: list[str], headers: Table | None, lookup: Lookup
+) -> list[Destination]:
     """One exchange's destinations, or its alternate when there are none."""
     found: dict[Destination, None] = {}
     for key in routing_keys:

@@ -36,7 +36,12 @@ def _predeclared(exchange: Exchange) -> bool:
 
 def _exchange(vhost: VirtualHost, exchange: Exchange) -> bytes:
     return records.exchange_declare(
-        vhost.name, exchange.name, exchange.kind, exchange.auto_delete, exchange.internal, exchange.arguments.raw
+        vhost.name,
+        exchange.name,
+        exchange.kind,
+        exchange.auto_delete,
+        exchange.internal,
+        exchange.arguments.raw,
     )
 
 

@@ -94,8 +94,19 @@ def declare_exchange(
         )
         return exchange
     _check_not_reserved("exchange", name)
+    if len(vhost.exchanges) >= vhost.broker.limits.exchanges_per_vhost_max:
+        limit = vhost.broker.limits.exchanges_per_vhost_max
+        raise PreconditionFailed(
+            f"cannot declare exchange '{name}': exchange limit in vhost '{vhost.name}' ({limit}) is reached"
+        )
     exchange = exchanges.create(
-        kind, vhost.name, name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments
+        kind,
+        vhost.name,
+        name,
+        durable=durable,
+        auto_delete=auto_delete,
+        internal=internal,
+        arguments=arguments,
     )
     if exchange.alternate is not None:
         authorize(actor, "read", "exchange", name)
@@ -158,6 +169,11 @@ def declare_queue(
     queue = vhost.queues.get(name)
     if queue is not None:
         return _redeclare(queue, owner, durable, exclusive, auto_delete, arguments)
+    if len(vhost.queues) >= vhost.broker.limits.queues_per_vhost_max:
+        limit = vhost.broker.limits.queues_per_vhost_max
+        raise PreconditionFailed(
+            f"cannot declare queue '{name}': queue limit in vhost '{vhost.name}' ({limit}) is reached"
+        )
     parsed = parse_queue_arguments(
         arguments,
         name=name,
@@ -247,7 +263,8 @@ def _check_deletable(queue: Queue, if_unused: bool, if_empty: bool) -> None:
     if queue.arguments.queue_type == "quorum" and (if_unused or if_empty):
         flag = "if-unused" if if_unused else "if-empty"
         raise NotImplementedFault(
-            f"cannot delete {where}. queue.delete operations with {flag} flag set are not supported by quorum queues"
+            f"cannot delete {where}. queue.delete operations with {flag} flag set are not supported "
+            "by quorum queues"
         )
     if if_unused and queue.consumers:
         raise PreconditionFailed(f"{where} in use")
@@ -282,6 +299,12 @@ def bind(
     source = find_exchange(vhost, source_name)
     destination = _find_destination(vhost, owner, destination_name, to_queue)
     source.validate_binding(routing_key, arguments)
+    if vhost.binding_count >= vhost.broker.limits.bindings_per_vhost_max:
+        limit = vhost.broker.limits.bindings_per_vhost_max
+        raise PreconditionFailed(
+            f"cannot bind to exchange '{source_name}': binding limit in vhost '{vhost.name}' ({limit}) "
+            "is reached"
+        )
     binding = Binding(source, destination, routing_key, arguments)
     if vhost.put_binding(binding) and vhost.is_durable(binding):
         vhost.broker.journal.append(

@@ -42,13 +42,22 @@ class VirtualHost:
         self.generation = 1
         self.queues: dict[str, Queue] = {}
         self.exchanges: dict[str, Exchange] = {}
+        self.binding_count = 0
         self.inbound: dict[Destination, dict[Exchange, int]] = {}
         """For each destination, the exchanges that bind to it and how often."""
         self.put_exchange(exchanges.default_exchange(name, self.queues))
         for exchange_name, kind in SYSTEM_EXCHANGES:
             internal = exchange_name == "amq.rabbitmq.trace"
             self.put_exchange(
-                exchanges.create(kind, name, exchange_name, durable=True, auto_delete=False, internal=internal, arguments=EMPTY)
+                exchanges.create(
+                    kind,
+                    name,
+                    exchange_name,
+                    durable=True,
+                    auto_delete=False,
+                    internal=internal,
+                    arguments=EMPTY,
+                )
             )
 
     # Topology, applied
@@ -106,10 +115,13 @@ class VirtualHost:
             return False
         inbound = self.inbound.setdefault(binding.destination, {})
         inbound[binding.source] = inbound.get(binding.source, 0) + 1
+        self.binding_count += 1
         self.generation += 1
         return True
 
-    def drop_binding(self, source: Exchange, destination: Destination, routing_key: str, arguments: Table) -> bool:
+    def drop_binding(
+        self, source: Exchange, destination: Destination, routing_key: str, arguments: Table
+    ) -> bool:
         """Remove a binding; False when there is none. An auto-delete source without bindings goes too."""
         binding = source.remove(destination, routing_key, arguments)
         if binding is None:
@@ -134,6 +146,7 @@ class VirtualHost:
         inbound = self.inbound.get(binding.destination)
         if inbound is None:
             return
+        self.binding_count -= 1
         inbound[binding.source] -= 1
         if not inbound[binding.source]:
             del inbound[binding.source]
@@ -144,7 +157,7 @@ class VirtualHost:
         """Remove all bindings to `destination`; returns the auto-delete exchanges left without any."""
         emptied: list[Exchange] = []
         for source in self.inbound.pop(destination, {}):
-            source.remove_destination(destination)
+            self.binding_count -= len(source.remove_destination(destination))
             if source.auto_delete and not source.is_bound:
                 emptied.append(source)
         return emptied

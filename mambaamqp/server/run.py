@@ -86,7 +86,8 @@ def recover(config: Config, store: Recovered, disk: Disk) -> Broker:
     """The broker as it was, on a journal that goes on behind what was recovered."""
     started = time.perf_counter()
     access = Access.from_config(config)
-    broker = Broker(access, _deaf_journal(store.directory, disk), trio.current_time(), time.time())
+    journal = _deaf_journal(store.directory, disk)
+    broker = Broker(access, journal, trio.current_time(), time.time(), limits=config.limits)
     broker.recover(store.records())
     broker.journal = store.journal(
         segment_bytes=config.store.segment_bytes, sync=config.store.sync != "never"

@@ -41,7 +41,9 @@ def consume(channel: "Channel", method: Any) -> None:
     if tag in channel.consumers:
         raise NotAllowed(f"attempt to reuse consumer tag '{tag}'")
     if len(channel.consumers) >= session.settings.consumers_per_channel_max:
-        raise NotAllowed(f"reached maximum ({session.settings.consumers_per_channel_max}) of consumers per channel")
+        raise NotAllowed(
+            f"reached maximum ({session.settings.consumers_per_channel_max}) of consumers per channel"
+        )
     topology.check_consumable(queue, method.exclusive)
     _check_shared_prefetch(channel, queue)
     priority = consumer_priority(method.arguments, queue.name, channel.vhost.name)
@@ -74,8 +76,8 @@ def get(channel: "Channel", method: Any) -> None:
     queue = topology.readable_queue(channel.vhost, channel.actor, channel.session, name)
     if queue.arguments.single_active_consumer:
         raise ResourceLocked(
-            f"cannot obtain access to locked queue '{name}' in vhost '{channel.vhost.name}'. basic.get operations "
-            f"are not supported by {queue.arguments.queue_type} queues with single active consumer"
+            f"cannot obtain access to locked queue '{name}' in vhost '{channel.vhost.name}'. "
+            f"basic.get operations are not supported by {queue.arguments.queue_type} queues with single active consumer"
         )
     queue.use()
     channel.vhost.broker.catch_up()
@@ -89,7 +91,9 @@ def get(channel: "Channel", method: Any) -> None:
 def _send_get_ok(channel: "Channel", queue: "Queue", entry: Entry, no_ack: bool) -> None:
     tag = channel.next_tag()
     message = counted(entry) if entry.delivery_count else entry.message
-    channel.outbox.write(fast.get_ok(channel.number, tag, entry.redelivered, message.address, queue.ready.count))
+    channel.outbox.write(
+        fast.get_ok(channel.number, tag, entry.redelivered, message.address, queue.ready.count)
+    )
     channel.write_content(message)
     if no_ack:
         queue.settle_unseen(entry)

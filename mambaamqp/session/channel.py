@@ -16,8 +16,8 @@ from mambaamqp.session.publishing import NO_ROUTE, NO_ROUTE_TEXT, Route, publica
 from mambaamqp.session.transactions import Transaction
 from mambaamqp.session.unacked import Unacked
 from mambaamqp.wire import fast, properties
-from mambaamqp.wire.methods import Method, encode
 from mambaamqp.wire.framing import FRAME_METHOD, frame
+from mambaamqp.wire.methods import Method, encode
 from mambaamqp.wire.properties import Summary
 
 if TYPE_CHECKING:
@@ -66,7 +66,9 @@ class Channel:
 
     # Publishing
 
-    def publish(self, key: bytes, header: bytes, content: bytes, more: list[bytes] | None, frame_bytes: int) -> None:
+    def publish(
+        self, key: bytes, header: bytes, content: bytes, more: list[bytes] | None, frame_bytes: int
+    ) -> None:
         """A whole publish. `key` is exchange, routing key and flags; `content` and `more` the frames."""
         body_bytes = int.from_bytes(header[4:12], "big")
         if body_bytes > self.message_bytes_max:

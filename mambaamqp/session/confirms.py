@@ -25,6 +25,11 @@ class Confirms:
         self.parked: deque[tuple[int, int]] = deque()
         """(journal position, sequence number) of batches that wait, oldest first."""
 
+    @property
+    def waiting(self) -> int:
+        """Publishes that are neither confirmed nor refused yet."""
+        return self.accepted - self.acknowledged
+
     def refuse(self) -> None:
         """The publish just counted was not taken."""
         self.outbox.write(fast.nack(self.channel, self.published, False))

@@ -34,7 +34,9 @@ class Assembly:
             raise FrameFault("content header is too short")
         class_id = int.from_bytes(payload[:2], "big")
         if class_id != BASIC_CLASS:
-            raise UnexpectedFrame(f"expected content header for class 60, got one for class {class_id} instead")
+            raise UnexpectedFrame(
+                f"expected content header for class 60, got one for class {class_id} instead"
+            )
         self.header = payload
         self.body_bytes = properties.body_size(payload)
         self.missing = self.body_bytes

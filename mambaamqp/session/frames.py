@@ -101,14 +101,25 @@ def _publish(session: "Session", data: bytes, at: i64, stop: i64, end: i64, numb
     head = stop + 1
     if end - head >= 22 and data[head] == FRAME_HEADER and u16(data, head + 1) == number:
         header_stop = head + 7 + u32(data, head + 3)
-        if header_stop < end and data[header_stop] == FRAME_END and u32(data, head + 11) == 0:
-            if _publish_whole(session, channel, key, data, head, header_stop, end, number):
-                return
+        if (
+            header_stop < end
+            and data[header_stop] == FRAME_END
+            and u32(data, head + 11) == 0
+            and _publish_whole(session, channel, key, data, head, header_stop, end, number)
+        ):
+            return
     channel.begin_content(key)
 
 
 def _publish_whole(
-    session: "Session", channel: Channel, key: bytes, data: bytes, head: i64, header_stop: i64, end: i64, number: i64
+    session: "Session",
+    channel: Channel,
+    key: bytes,
+    data: bytes,
+    head: i64,
+    header_stop: i64,
+    end: i64,
+    number: i64,
 ) -> bool:
     """Header at `head`, and its one body frame (or none), if they are all here and fit together."""
     body_bytes = u32(data, head + 15)
@@ -196,7 +207,9 @@ def _cold_method(session: "Session", channel: Channel, index: int, method: Metho
         raise CommandInvalid(f"unexpected method {method.name} on a channel")
 
 
-def _answer(session: "Session", handler: Callable[[Channel, Any], None], channel: Channel, method: Any) -> None:
+def _answer(
+    session: "Session", handler: Callable[[Channel, Any], None], channel: Channel, method: Any
+) -> None:
     """Run a handler; if it changed something durable, hold its reply until that is safe."""
     journal = session.broker.journal
     before = journal.position

@@ -69,7 +69,9 @@ def resolve(channel: "Channel", key: bytes) -> Route:
     return route
 
 
-def publication(channel: "Channel", route: Route, message: Message, header: bytes, summary: Summary) -> Publication:
+def publication(
+    channel: "Channel", route: Route, message: Message, header: bytes, summary: Summary
+) -> Publication:
     """A publish whose properties ask for more than the cached route: expiration, user-id, headers."""
     if summary.expiration is not None:
         message.expiration_ms = expiration_ms(summary.expiration)
@@ -77,7 +79,11 @@ def publication(channel: "Channel", route: Route, message: Message, header: byte
         _check_user_id(channel, summary.user_id)
     message.priority = summary.priority
     if summary.headers is None:
-        queues = channel.vhost.queues_for(route.exchange, [route.routing_key], None) if route.reads_headers else route.queues
+        queues = (
+            channel.vhost.queues_for(route.exchange, [route.routing_key], None)
+            if route.reads_headers
+            else route.queues
+        )
         return Publication(message, queues, route.mandatory)
     return _with_headers(channel, route, message, header, Table(summary.headers))
 

@@ -11,7 +11,6 @@ from mambaamqp.store.segment import Segment
 from mambaamqp.store.writer import Frame, LogWriter
 
 
-
 class Commit:
     """A sealed part of the journal. `position` is durable once `execute` has returned."""
 

@@ -85,6 +85,10 @@ class Disk:
         """Take the lock file or raise StoreError naming who holds it."""
         raise NotImplementedError
 
+    def random_octets(self, size: int) -> bytes:
+        """Octets that no other store has, for its identity."""
+        raise NotImplementedError
+
 
 class OsDisk(Disk):
     """The operating system."""
@@ -150,6 +154,9 @@ class OsDisk(Disk):
 
     def free_bytes(self, path: str) -> int:
         return shutil.disk_usage(path).free
+
+    def random_octets(self, size: int) -> bytes:
+        return os.urandom(size)
 
     def lock(self, path: str) -> File:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, FILE_MODE)

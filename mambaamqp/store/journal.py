@@ -3,9 +3,9 @@
 Main thread only, no I/O, deterministic. Theory of operation: `append` lays records out into the open frame
 as they come, so that a record's place in the log (its LSN and its segment) is known at once; `seal` closes
 the open frame and hands everything laid out so far to the committer as one Commit. A frame belongs to the
-segment it starts in; a new segment is begun when the last one is full, so a segment is larger than its nominal
-size by at most one frame. Records between `begin_atom` and `end_atom` are never parted: if they do not fit one
-frame they become part frames closed by a batch frame.
+segment it starts in; a new segment is begun when the last one is full, so a segment is larger than its
+nominal size by at most one frame. Records between `begin_atom` and `end_atom` are never parted: if they do
+not fit one frame they become part frames closed by a batch frame.
 
 Space comes back from the oldest end only: settlements always come later than what they settle, so a log
 without its first segments is still the whole truth once a checkpoint has said again what topology there is.
@@ -189,5 +189,3 @@ class Journal:
             self._doomed.append(self.segments.popleft())
             count += 1
         return count
-
-

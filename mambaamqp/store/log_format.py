@@ -52,7 +52,9 @@ def base_of(name: str) -> int | None:
     return int(stem) if name.endswith(SUFFIX) and len(stem) == NAME_DIGITS and stem.isdigit() else None
 
 
-def pack_frame(kind: int, lsn: int, epoch: int, prev_crc: int, record_count: int, body: bytes) -> tuple[bytes, int]:
+def pack_frame(
+    kind: int, lsn: int, epoch: int, prev_crc: int, record_count: int, body: bytes
+) -> tuple[bytes, int]:
     """A frame's header and its checksum."""
     header = HEADER.pack(0, len(body), lsn, epoch, prev_crc, kind, record_count)
     crc = crc32(body, crc32(header[4:]))

@@ -242,13 +242,23 @@ def queue_delete(queue_id: int) -> bytes:
 
 
 def bind(
-    vhost: str, source: str, destination_is_queue: bool, destination: str, routing_key: bytes, arguments: bytes
+    vhost: str,
+    source: str,
+    destination_is_queue: bool,
+    destination: str,
+    routing_key: bytes,
+    arguments: bytes,
 ) -> bytes:
     return _binding(BIND, vhost, source, destination_is_queue, destination, routing_key, arguments)
 
 
 def unbind(
-    vhost: str, source: str, destination_is_queue: bool, destination: str, routing_key: bytes, arguments: bytes
+    vhost: str,
+    source: str,
+    destination_is_queue: bool,
+    destination: str,
+    routing_key: bytes,
+    arguments: bytes,
 ) -> bytes:
     return _binding(UNBIND, vhost, source, destination_is_queue, destination, routing_key, arguments)
 
@@ -297,7 +307,9 @@ def publish_many(
     flags = (DEAD_LETTERED if dead_lettered else 0) | (CHUNKED if chunked else 0)
     parts = [_PUBLISH.pack(VERSION, flags, published_ms, len(targets))]
     for target in targets:
-        parts.append(_TARGET.pack(target.queue_id, target.position, target.delivery_count, target.redelivered))
+        parts.append(
+            _TARGET.pack(target.queue_id, target.position, target.delivery_count, target.redelivered)
+        )
     parts.append(address)
     if not chunked:
         parts += content
@@ -332,7 +344,9 @@ def settle(queue_id: int, ranges: list[tuple[int, int]]) -> bytes:
 
 
 def requeue(queue_id: int, entries: list[tuple[int, int]]) -> bytes:
-    return _record(REQUEUE, _U32.pack(queue_id), *[_COUNT.pack(position, count) for position, count in entries])
+    return _record(
+        REQUEUE, _U32.pack(queue_id), *[_COUNT.pack(position, count) for position, count in entries]
+    )
 
 
 def clean_stop() -> bytes:
@@ -409,7 +423,9 @@ def _decode_requeue(payload: bytes) -> Requeue:
 def _decode_exchange(payload: bytes) -> ExchangeDeclare:
     reader = _Reader(payload)
     vhost, name, kind, flags = reader.text(), reader.text(), reader.text(), reader.number(1)
-    return ExchangeDeclare(vhost, name, kind, bool(flags & AUTO_DELETE), bool(flags & INTERNAL), reader.octets())
+    return ExchangeDeclare(
+        vhost, name, kind, bool(flags & AUTO_DELETE), bool(flags & INTERNAL), reader.octets()
+    )
 
 
 def _decode_queue(payload: bytes) -> QueueDeclare:

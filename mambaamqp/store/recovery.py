@@ -15,9 +15,9 @@ The steps, in order:
 """
 
 import logging
-import os
 from collections.abc import Iterator
 from typing import Any, Final
+from zlib import crc32
 
 from mambaamqp.errors import StoreError
 from mambaamqp.store import records
@@ -38,7 +38,6 @@ from mambaamqp.store.log_format import (
 )
 from mambaamqp.store.segment import Segment
 from mambaamqp.store.writer import LogWriter
-from zlib import crc32
 
 log = logging.getLogger("mambaamqp.store")
 
@@ -81,7 +80,9 @@ class Recovered:
 
     def _check_contiguous(self, base: int, place: int) -> None:
         if place and base != self.end_lsn:
-            self._damage(f"segment {segment_name(base)} does not follow the one before, which ends at {self.end_lsn}")
+            self._damage(
+                f"segment {segment_name(base)} does not follow the one before, which ends at {self.end_lsn}"
+            )
 
     def _whole(self, run: list[tuple[int, Segment, Any]]) -> Iterator[tuple[int, Segment, Any]]:
         """Chunks go into the publish behind them; everything else passes."""
@@ -99,7 +100,9 @@ class Recovered:
             chunks, first = [], None
             yield lsn, segment, record
 
-    def _segment_frames(self, segment: Segment, last: bool) -> Iterator[tuple[int, list[tuple[int, Segment, Any]]]]:
+    def _segment_frames(
+        self, segment: Segment, last: bool
+    ) -> Iterator[tuple[int, list[tuple[int, Segment, Any]]]]:
         """(kind, decoded records) of each whole frame; ends where the segment's data end."""
         path = f"{self.directory}/{segment_name(segment.base_lsn)}"
         file = self.disk.open(path)
@@ -154,7 +157,9 @@ class Recovered:
             self.disk.truncate(file, at)
             self.disk.sync(file)
             return None
-        self._damage(f"{file.path}: damaged from offset {at} (LSN {segment.base_lsn + at}) to {following or size}")
+        self._damage(
+            f"{file.path}: damaged from offset {at} (LSN {segment.base_lsn + at}) to {following or size}"
+        )
         self._put_aside(file, at, following or size, "damaged")
         if following is None:
             segment.end_lsn = segment.base_lsn + size
@@ -190,7 +195,7 @@ class Recovered:
         return kind in KINDS and len(body) == body_bytes and crc32(body, crc32(header[4:])) == crc
 
     def _put_aside(self, file: File, at: int, end: int, what: str) -> None:
-        name = f"{os.path.basename(file.path)}.{at}.{what}"
+        name = f"{file.path.rpartition('/')[2]}.{at}.{what}"
         path = f"{self.directory}/{name}"
         if name in self.disk.list(self.directory):
             self.disk.remove(path)
@@ -218,7 +223,7 @@ class Recovered:
 
     def journal(self, *, segment_bytes: int, sync: bool = True) -> Journal:
         """The journal behind what was recovered, in a new segment."""
-        store_id = self.store_id or os.urandom(STORE_ID_BYTES)
+        store_id = self.store_id or self.disk.random_octets(STORE_ID_BYTES)
         writer = LogWriter(self.disk, self.directory, store_id, max(self.prev_crc, 0), segment_bytes)
         return Journal(writer, self.end_lsn, self.segments, segment_bytes=segment_bytes, sync=sync)
 

@@ -8,8 +8,8 @@ from mambaamqp.store.disk import Disk, File
 from mambaamqp.store.log_format import (
     FIRST_EPOCH,
     FORMAT_VERSION,
-    segment_name,
     pack_frame,
+    segment_name,
 )
 from mambaamqp.store.segment import Segment
 
@@ -38,7 +38,9 @@ def epoch_body(store_id: bytes) -> bytes:
 class LogWriter:
     """Writes frames in order. Poisoned by the first failure, for good."""
 
-    def __init__(self, disk: Disk, directory: str, store_id: bytes, prev_crc: int, segment_bytes: int) -> None:
+    def __init__(
+        self, disk: Disk, directory: str, store_id: bytes, prev_crc: int, segment_bytes: int
+    ) -> None:
         self.disk = disk
         self.directory = directory
         self.store_id = store_id

@@ -9,7 +9,15 @@ the publisher's basic.publish: the same octets go into deliver, get-ok and retur
 from struct import Struct
 from typing import Final
 
-from mambaamqp.wire.framing import ENVELOPE_BYTES, FRAME_BODY, FRAME_END_BYTE, FRAME_HEADER, FRAME_METHOD, PREFIX, PREFIX_BYTES
+from mambaamqp.wire.framing import (
+    ENVELOPE_BYTES,
+    FRAME_BODY,
+    FRAME_END_BYTE,
+    FRAME_HEADER,
+    FRAME_METHOD,
+    PREFIX,
+    PREFIX_BYTES,
+)
 
 BASIC: Final = 60
 PUBLISH: Final = 40

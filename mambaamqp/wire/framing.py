@@ -54,21 +54,35 @@ def too_large(kind: int, size: int, frame_bytes_max: int) -> FrameFault:
 
 def bad_end(kind: int, payload: bytes, end: int) -> FrameFault:
     """The refusal of a frame that does not end with 0xCE; shows at most 16 octets of it."""
-    shown = f"first 16 octets = {octets(payload[:16])}" if len(payload) > 16 else f"all octets = {octets(payload)}"
+    shown = (
+        f"first 16 octets = {octets(payload[:16])}"
+        if len(payload) > 16
+        else f"all octets = {octets(payload)}"
+    )
     return FrameFault(f"type {kind}, {shown}: {{invalid_frame_end_marker,{end}}}")
 
 
 def unknown_type(kind: int, payload: bytes) -> FrameFault:
     """The refusal of a frame type that AMQP 0-9-1 does not have."""
-    shown = f"first 16 octets = {octets(payload[:16])}" if len(payload) > 16 else f"all octets = {octets(payload)}"
+    shown = (
+        f"first 16 octets = {octets(payload[:16])}"
+        if len(payload) > 16
+        else f"all octets = {octets(payload)}"
+    )
     return FrameFault(f"type {kind}, {shown}: unknown_frame_type")
 
 
 def u32(data: bytes, at: i64) -> i64:
     """Unsigned 32-bit big-endian number at `at`. By hand: compiled, this is four loads and no object."""
-    return i64(data[at]) << 24 | i64(data[at + 1]) << 16 | i64(data[at + 2]) << 8 | i64(data[at + 3])
+    first: i64 = data[at]
+    second: i64 = data[at + 1]
+    third: i64 = data[at + 2]
+    fourth: i64 = data[at + 3]
+    return first << 24 | second << 16 | third << 8 | fourth
 
 
 def u16(data: bytes, at: i64) -> i64:
     """Unsigned 16-bit big-endian number at `at`."""
-    return i64(data[at]) << 8 | i64(data[at + 1])
+    high: i64 = data[at]
+    low: i64 = data[at + 1]
+    return high << 8 | low

@@ -94,7 +94,10 @@ def summarise(header: bytes) -> Summary:
         elif flag == REPLY_TO:
             summary.reply_to = header[start + 1 : end]
     summary.needs_attention = bool(
-        summary.headers or summary.priority >= 0 or summary.expiration is not None or summary.user_id is not None
+        summary.headers
+        or summary.priority >= 0
+        or summary.expiration is not None
+        or summary.user_id is not None
     )
     return summary
 

@@ -30,7 +30,7 @@ class World:
         recovered = self.store.records()
         replayed = list(recovered)
         self.journal = self.store.journal(segment_bytes=1 << 20)
-        self.broker = Broker(self.access, self.journal, self.now, 1_700_000_000.0)
+        self.broker = Broker(self.access, self.journal, self.now, 1_700_000_000.0, limits=self.config.limits)
         for vhost in self.access.vhosts:
             self.broker.put_vhost(vhost)
         self.broker.recover(replayed)
@@ -135,10 +135,7 @@ class Client:
             self.received.append((channel, value))
         elif isinstance(value, commands.Basic.Deliver | commands.Basic.GetOk | commands.Basic.Return):
             self._content[channel] = [value]
-        elif isinstance(value, header.ContentHeader):
-            self._content[channel].append(value)
-            self._complete(channel)
-        elif isinstance(value, body.ContentBody):
+        elif isinstance(value, header.ContentHeader | body.ContentBody):
             self._content[channel].append(value)
             self._complete(channel)
         else:

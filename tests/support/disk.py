@@ -16,7 +16,7 @@ class MemoryFile:
 
 
 class MemoryDisk(Disk):
-    """Files by path. `operations` counts every call that changes something; `fail_at` makes one of them fail."""
+    """Files by path. `operations` counts every change; number `fail_at` fails."""
 
     def __init__(self) -> None:
         self.files: dict[str, MemoryFile] = {}
@@ -91,6 +91,9 @@ class MemoryDisk(Disk):
 
     def free_bytes(self, path: str) -> int:
         return 1 << 40
+
+    def random_octets(self, size: int) -> bytes:
+        return b"i" * size
 
     def lock(self, path: str) -> File:
         self.locked.add(path)

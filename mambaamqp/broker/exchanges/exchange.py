@@ -128,7 +128,8 @@ def check_equivalent(
     if alternate != exchange.alternate:
         raise PreconditionFailed(
             f"inequivalent arg '{ALTERNATE_EXCHANGE}' for exchange '{exchange.name}' in vhost "
-            f"'{exchange.vhost}': received {_argument(alternate)} but current is {_argument(exchange.alternate)}"
+            f"'{exchange.vhost}': received {_argument(alternate)} but current is "
+            f"{_argument(exchange.alternate)}"
         )
 
 
