@@ -13,6 +13,9 @@ What nobody waits for (acknowledgements, above all) need not be synced at once: 
 only stand in the way of the next confirm. It is committed with the next record somebody waits for, or after
 LAZY_SECONDS, or when LAZY_BYTES have gathered.
 
+With an interval between syncs, commits are only written, and durable means written: the sync follows within
+the interval, as a commit of its own kind (`WithSync`).
+
 A failed commit is final: the page cache may have dropped what it could not write, so a second fdatasync
 that "succeeds" proves nothing. Nothing is handed over any more, nobody is told anything durable again, and
 `on_failure` is called once.
@@ -42,10 +45,28 @@ class BatchEnd(Protocol):
     def finish(self, now: float) -> None: ...
 
 
-class Committer:
-    """Main thread side of group commit; `run` in `_work` is the only thing outside of it."""
+class Syncing(Protocol):
+    """The file side of the journal, as far as a late sync needs it."""
 
-    due: float = math.inf
+    def sync(self) -> None: ...
+
+
+class WithSync:
+    """A commit, or none, and after it a sync of everything that was written before."""
+
+    def __init__(self, commit: CommitPort | None, writer: Syncing) -> None:
+        self.commit = commit
+        self._writer = writer
+
+    def execute(self, disk: Any) -> None:
+        """In the committer's thread."""
+        if self.commit is not None:
+            self.commit.execute(disk)
+        self._writer.sync()
+
+
+class Committer:
+    """Main thread side of group commit; only `_work` runs in the thread."""
 
     def __init__(
         self,
@@ -55,8 +76,12 @@ class Committer:
         batch: BatchEnd,
         on_durable: Callable[[int, float], None],
         on_failure: Callable[[StoreError], None],
+        sync_interval_seconds: float = 0.0,
     ) -> None:
+        self.due = math.inf
         self.failed = False
+        self._sync_interval_seconds = sync_interval_seconds
+        self._late_sync = LateSync(self)
         self._journal = journal
         self._disk = disk
         self._timers = timers
@@ -116,6 +141,9 @@ class Committer:
 
     def _hand_over(self) -> None:
         commit = self._journal.seal()
+        if self._late_sync.wanted:
+            self._late_sync.wanted = False
+            commit = WithSync(commit, self._journal.writer)
         if commit is None:
             return
         if self.due != math.inf:
@@ -141,11 +169,21 @@ class Committer:
         if error is not None:
             self._fail(error)
         else:
-            self._journal.committed(commit)
-            now = self._batch.now()
-            self._on_durable(self._journal.durable, now)
-            self._batch.finish(now)
+            self._succeeded(commit)
         self._idle.set()
+
+    def _succeeded(self, commit: CommitPort) -> None:
+        now = self._batch.now()
+        if isinstance(commit, WithSync):
+            written = commit.commit
+        else:
+            written = commit
+            if self._sync_interval_seconds and self._late_sync.due == math.inf:
+                self._timers.schedule(self._late_sync, now + self._sync_interval_seconds)
+        if written is not None:
+            self._journal.committed(written)
+            self._on_durable(self._journal.durable, now)
+        self._batch.finish(now)
 
     def _fail(self, error: BaseException) -> None:
         self.failed = True
@@ -154,3 +192,17 @@ class Committer:
             fault.__cause__ = error
             error = fault
         self._on_failure(error)
+
+
+class LateSync:
+    """The moment at which what was only written must be synced."""
+
+    def __init__(self, committer: Committer) -> None:
+        self.due = math.inf
+        self.wanted = False
+        self._committer = committer
+
+    def expire(self, now: float) -> None:
+        """Sync with the next commit, which is now if the thread is free."""
+        self.wanted = True
+        self._committer.commit()

@@ -97,6 +97,10 @@ class JournalPort(Protocol):
     def pending_bytes(self) -> int:
         """Appended and not sealed yet."""
 
+    @property
+    def writer(self) -> Any:
+        """The file side, with a sync() for the committer's thread."""
+
     def seal(self) -> Any:
         """Take everything appended so far as a CommitPort, or None when there is nothing."""
 

@@ -77,7 +77,8 @@ def get(channel: "Channel", method: Any) -> None:
     if queue.arguments.single_active_consumer:
         raise ResourceLocked(
             f"cannot obtain access to locked queue '{name}' in vhost '{channel.vhost.name}'. "
-            f"basic.get operations are not supported by {queue.arguments.queue_type} queues with single active consumer"
+            f"basic.get operations are not supported by {queue.arguments.queue_type} queues "
+            "with single active consumer"
         )
     queue.use()
     channel.vhost.broker.catch_up()

@@ -43,7 +43,7 @@ _COUNT: Final = Struct(">I")
 
 
 def deliver_head(channel: int, consumer_tag: bytes, address_size: int) -> bytes:
-    """A basic.deliver frame up to the delivery tag; the same for all deliveries with an address of that size."""
+    """A basic.deliver frame up to the delivery tag; the same for all addresses of that size."""
     size = 4 + 1 + len(consumer_tag) + 9 + address_size
     head = _METHOD.pack(FRAME_METHOD, channel, size, BASIC, DELIVER)
     return b"".join((head, bytes((len(consumer_tag),)), consumer_tag))
@@ -79,7 +79,7 @@ def nack(channel: int, tag: int, multiple: bool) -> bytes:
 
 
 def content_frames(header: bytes, body: bytes) -> bytes:
-    """Header and (unless empty) one body frame on channel 0, the form in which `broker.message` keeps content."""
+    """Header and (unless empty) one body frame on channel 0: content as `broker.message` keeps it."""
     parts = [PREFIX.pack(FRAME_HEADER, 0, len(header)), header, FRAME_END_BYTE]
     if body:
         parts += [PREFIX.pack(FRAME_BODY, 0, len(body)), body, FRAME_END_BYTE]

@@ -41,7 +41,14 @@ BINARY_FIELDS: Final = frozenset({"response", "challenge"})
 class AccessRequest:
     """access.request 30/10: gone from AMQP 0-9-1, still sent by old clients."""
 
-    __slots__: ClassVar[list[str]] = ["realm", "exclusive", "passive", "active", "write", "read"]
+    __slots__: ClassVar[list[str]] = [  # noqa: RUF023  in the order of the wire
+        "realm",
+        "exclusive",
+        "passive",
+        "active",
+        "write",
+        "read",
+    ]
     index = 30 << 16 | 10
     name = "Access.Request"
     _realm = "shortstr"
@@ -167,7 +174,7 @@ def _read_longstr(payload: bytes, at: int, field: str) -> tuple[Any, int]:
 
 
 def encode(method: Method) -> bytes:
-    """The payload of a method frame: class id, method id, fields. ValueError for a value that does not fit."""
+    """The payload of a method frame: ids, then fields. ValueError for a value that does not fit."""
     index = method.index
     parts: list[bytes] = [_INDEX.pack(index >> 16, index & 0xFFFF)]
     bits = -1

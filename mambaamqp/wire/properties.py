@@ -134,7 +134,7 @@ def _value_end(header: bytes, at: int, flag: int) -> int:
         size = 8
     elif left < 1:
         raise SyntaxFault("content header ends inside a property")
-    elif flag == DELIVERY_MODE or flag == PRIORITY:
+    elif flag in (DELIVERY_MODE, PRIORITY):
         size = 1
     else:
         size = 1 + header[at]

@@ -49,7 +49,8 @@ class World:
         for _ in range(50):
             self.broker.flush(self.now)
             self.commit()
-            if not any([client.pump() for client in self.clients]):
+            moved = [client.pump() for client in self.clients]
+            if not any(moved):
                 return
 
     def advance(self, seconds: float) -> None:

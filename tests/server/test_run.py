@@ -1,4 +1,7 @@
-"""The whole broker in a process of its own, with pika as the client: what only shows with real sockets."""
+"""mambaamqp/server/run.py: the whole broker in a process of its own, with pika as the client.
+
+What only shows with real sockets, real signals and a real disk.
+"""
 
 import os
 import resource
