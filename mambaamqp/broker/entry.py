@@ -21,7 +21,7 @@ NEVER: Final = float("inf")
 
 
 class Entry:
-    """A message in a queue; `deadline` in monotonic seconds, `journaled` if its settlement must be written."""
+    """A message in a queue; `deadline` in monotonic seconds, `journaled` if its settlement is written."""
 
     __slots__ = (
         "acquired_count",
