@@ -13,8 +13,8 @@ What nobody waits for (acknowledgements, above all) need not be synced at once: 
 only stand in the way of the next confirm. It is committed with the next record somebody waits for, or after
 LAZY_SECONDS, or when LAZY_BYTES have gathered.
 
-With an interval between syncs, commits are only written, and durable means written: the sync follows within
-the interval, as a commit of its own kind (`WithSync`).
+Where commits do not sync themselves, durable means written, and the sync follows within an interval (for
+ever: at the stop only) as a commit of its own kind, `WithSync`.
 
 A failed commit is final: the page cache may have dropped what it could not write, so a second fdatasync
 that "succeeds" proves nothing. Nothing is handed over any more, nobody is told anything durable again, and
@@ -45,16 +45,10 @@ class BatchEnd(Protocol):
     def finish(self, now: float) -> None: ...
 
 
-class Syncing(Protocol):
-    """The file side of the journal, as far as a late sync needs it."""
-
-    def sync(self) -> None: ...
-
-
 class WithSync:
     """A commit, or none, and after it a sync of everything that was written before."""
 
-    def __init__(self, commit: CommitPort | None, writer: Syncing) -> None:
+    def __init__(self, commit: CommitPort | None, writer: Any) -> None:
         self.commit = commit
         self._writer = writer
 
@@ -62,7 +56,13 @@ class WithSync:
         """In the committer's thread."""
         if self.commit is not None:
             self.commit.execute(disk)
-        self._writer.sync()
+        self._writer.check()
+        if self._writer.file is not None:
+            try:
+                disk.sync(self._writer.file)
+            except OSError as failure:
+                self._writer.poison()
+                raise StoreError(f"cannot sync the journal: {failure}") from failure
 
 
 class Committer:
@@ -76,7 +76,7 @@ class Committer:
         batch: BatchEnd,
         on_durable: Callable[[int, float], None],
         on_failure: Callable[[StoreError], None],
-        sync_interval_seconds: float = 0.0,
+        sync_interval_seconds: float | None,
     ) -> None:
         self.due = math.inf
         self.failed = False
@@ -123,7 +123,8 @@ class Committer:
         self.commit()
 
     async def drain(self) -> bool:
-        """Commit whatever is pending and wait for it; False when the store failed."""
+        """Commit and sync whatever is pending and wait for it; False when the store failed."""
+        self._late_sync.wanted = self._sync_interval_seconds is not None
         while not self.failed:
             if self._in_flight is None:
                 self._hand_over()
@@ -178,12 +179,14 @@ class Committer:
             written = commit.commit
         else:
             written = commit
-            if self._sync_interval_seconds and self._late_sync.due == math.inf:
+            if self._sync_interval_seconds is not None and self._late_sync.due == math.inf:
                 self._timers.schedule(self._late_sync, now + self._sync_interval_seconds)
         if written is not None:
             self._journal.committed(written)
             self._on_durable(self._journal.durable, now)
         self._batch.finish(now)
+        if self._late_sync.wanted:
+            self.commit()
 
     def _fail(self, error: BaseException) -> None:
         self.failed = True

@@ -50,11 +50,14 @@ class Node:
         *,
         connections_max: int,
         connections_pre_login_max: int,
+        sync_interval_seconds: float | None = None,
     ) -> None:
         self.broker = broker
         self.timers = Timers()
         self.logins = Logins(access, self)
-        self.committer = Committer(journal, disk, self.timers, self, self._durable, self._store_failed)
+        self.committer = Committer(
+            journal, disk, self.timers, self, self._durable, self._store_failed, sync_interval_seconds
+        )
         self.connections: set[Connection] = set()
         self.dirty: list[Connection] = []
         self.store_error: StoreError | None = None

@@ -99,7 +99,7 @@ class JournalPort(Protocol):
 
     @property
     def writer(self) -> Any:
-        """The file side, with a sync() for the committer's thread."""
+        """The file side, for the committer's thread only."""
 
     def seal(self) -> Any:
         """Take everything appended so far as a CommitPort, or None when there is nothing."""

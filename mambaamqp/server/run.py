@@ -9,6 +9,7 @@ keeps the broker from starting is raised: ConfigError, StoreError, ListenError, 
 
 import gc
 import logging
+import math
 import socket
 import sys
 import time
@@ -90,7 +91,7 @@ def recover(config: Config, store: Recovered, disk: Disk) -> Broker:
     broker = Broker(access, journal, trio.current_time(), time.time(), limits=config.limits)
     broker.recover(store.records())
     broker.journal = store.journal(
-        segment_bytes=config.store.segment_bytes, sync=config.store.sync != "never"
+        segment_bytes=config.store.segment_bytes, sync=config.store.sync == "always"
     )
     for vhost in config.vhosts:
         broker.put_vhost(vhost.name)
@@ -116,6 +117,7 @@ async def operate(
             nursery,
             connections_max=descriptors.connections_possible(config.listener.connections_max),
             connections_pre_login_max=config.listener.connections_pre_login_max,
+            sync_interval_seconds=_sync_interval_seconds(config),
         )
         node.start()
         try:
@@ -152,6 +154,12 @@ def _open_session(
     broker: Broker, settings: SessionSettings, peer: Address, local: Address, wake: Wake, now: float
 ) -> Session:
     return Session(broker, Peer(peer.host, peer.port, local.host, local.port), settings, wake, now)
+
+
+def _sync_interval_seconds(config: Config) -> float | None:
+    """None: every commit syncs itself."""
+    intervals = {"always": None, "interval": config.store.sync_interval_seconds, "never": math.inf}
+    return intervals[config.store.sync]
 
 
 def _deaf_journal(directory: str, disk: Disk) -> Journal:

@@ -16,7 +16,9 @@ from tests.support.shell import FakeAccess, FakeBroker, FakeDisk, FakeJournal, F
 class Rig:
     """The node, what is fake around it, and clients."""
 
-    def __init__(self, nursery: trio.Nursery, **limits: int) -> None:
+    def __init__(
+        self, nursery: trio.Nursery, sync_interval_seconds: float | None = None, **limits: int
+    ) -> None:
         self.broker = FakeBroker()
         self.journal = FakeJournal()
         self.disk = FakeDisk()
@@ -33,6 +35,7 @@ class Rig:
             nursery,
             connections_max=limits.get("connections_max", 100),
             connections_pre_login_max=limits.get("connections_pre_login_max", 100),
+            sync_interval_seconds=sync_interval_seconds,
         )
         self.node.start()
         self.listener = listeners.listen("127.0.0.1", 0, 100)[0]
@@ -84,9 +87,9 @@ class Client:
 
 
 @contextlib.asynccontextmanager
-async def open_rig(**limits: int) -> AsyncIterator[Rig]:
+async def open_rig(sync_interval_seconds: float | None = None, **limits: int) -> AsyncIterator[Rig]:
     async with trio.open_nursery() as nursery:
-        rig = Rig(nursery, **limits)
+        rig = Rig(nursery, sync_interval_seconds, **limits)
         try:
             yield rig
         finally:

@@ -1,8 +1,10 @@
 """mambaamqp/server/committer.py: one commit for everybody, and the end after a failed one."""
 
+import math
+
 import trio
 
-from tests.server.conftest import Rig
+from tests.server.conftest import Rig, open_rig
 from tests.support.shell import FAILED
 
 
@@ -103,3 +105,30 @@ async def test_drain_commits_everything(rig: Rig) -> None:
     rig.journal.append(b"a")
     assert await rig.node.committer.drain() is True
     assert (rig.disk.commits, rig.journal.durable) == ([[b"a"]], 1)
+
+
+async def test_an_interval_syncs_late(autojump_clock: trio.testing.MockClock) -> None:
+    """With an interval, what is written is confirmed at once, and one sync for all follows within it."""
+    async with open_rig(sync_interval_seconds=0.2) as rig:
+        rig.journal.append(b"a")
+        rig.node.committer.commit()
+        while rig.journal.durable < 1:
+            await trio.testing.wait_all_tasks_blocked(0.001)
+        while not rig.disk.syncs:
+            await trio.sleep(0.1)
+        assert (rig.disk.commits, rig.disk.syncs) == ([[b"a"]], [1])
+
+
+async def test_without_syncs_the_stop_syncs() -> None:
+    """Though nothing is ever synced while it runs, a drained committer has synced."""
+    async with open_rig(sync_interval_seconds=math.inf) as rig:
+        rig.journal.append(b"a")
+        assert await rig.node.committer.drain() is True
+        assert (rig.disk.commits, rig.disk.syncs) == ([[b"a"]], [1])
+
+
+async def test_every_commit_syncs_itself_by_default(rig: Rig) -> None:
+    """Without an interval there are no late syncs."""
+    rig.journal.append(b"a")
+    assert await rig.node.committer.drain() is True
+    assert rig.disk.syncs == []

@@ -24,6 +24,11 @@ class FakeDisk:
         self.error: Exception | None = None
         self.gate = threading.Event()
         self.gate.set()
+        self.syncs: list[int] = []
+        """How many commits there were at each sync of its own."""
+
+    def sync(self, file: object) -> None:
+        self.syncs.append(len(self.commits))
 
 
 class FakeCommit:
@@ -38,10 +43,18 @@ class FakeCommit:
         disk.commits.append(self.records)
 
 
+class FakeWriter:
+    file = object()
+
+    def check(self) -> None:
+        pass
+
+
 class FakeJournal:
     """Positions count records."""
 
     def __init__(self) -> None:
+        self.writer = FakeWriter()
         self.position = 0
         self.durable = 0
         self.pending: list[bytes] = []
