@@ -135,7 +135,7 @@ class Replay:
                 binding.source, binding.destination, binding.routing_key, binding.arguments
             )
 
-    def _binding(self, record: "records.Bind | records.Unbind") -> "_Found | None":
+    def _binding(self, record: records.Bind) -> "_Found | None":
         vhost = self.broker.vhosts.get(record.vhost)
         if vhost is None:
             return None

@@ -49,14 +49,14 @@ class AccessRequest:
         "write",
         "read",
     ]
-    index = 30 << 16 | 10
-    name = "Access.Request"
-    _realm = "shortstr"
-    _exclusive = "bit"
-    _passive = "bit"
-    _active = "bit"
-    _write = "bit"
-    _read = "bit"
+    index: ClassVar[int] = 30 << 16 | 10
+    name: ClassVar[str] = "Access.Request"
+    _realm: ClassVar[str] = "shortstr"
+    _exclusive: ClassVar[str] = "bit"
+    _passive: ClassVar[str] = "bit"
+    _active: ClassVar[str] = "bit"
+    _write: ClassVar[str] = "bit"
+    _read: ClassVar[str] = "bit"
 
     realm: str
     exclusive: bool
@@ -70,9 +70,9 @@ class AccessRequestOk:
     """access.request-ok 30/11."""
 
     __slots__: ClassVar[list[str]] = ["ticket"]
-    index = 30 << 16 | 11
-    name = "Access.RequestOk"
-    _ticket = "short"
+    index: ClassVar[int] = 30 << 16 | 11
+    name: ClassVar[str] = "Access.RequestOk"
+    _ticket: ClassVar[str] = "short"
 
     def __init__(self, ticket: int = 1) -> None:
         self.ticket = ticket

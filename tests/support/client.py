@@ -1,12 +1,21 @@
-"""An AMQP client in memory: talks to a Session through its four verbs, without a socket."""
+"""An AMQP client in memory: talks to a Session through its four verbs, without a socket.
 
-from typing import Any
+`World` is a broker over a disk in memory with a clock that stands still; `Client` is a connection to it.
+What goes out is packed by pamqp, and what comes in is unpacked by it, so that no mistake of ours can hide
+behind its own reflection. Every octet that is fed is followed by all that follows from it (dispatch, commit,
+delivery) unless `World.hold` keeps the journal from being synced.
+"""
+
+from base64 import b64encode
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Any, Final
 
 from pamqp import body, commands, frame, header, heartbeat
 
 from mambaamqp.access import Access
 from mambaamqp.broker.broker import Broker
-from mambaamqp.config import Config
+from mambaamqp.config import Config, PermissionConfig, Secret, UserConfig, VhostConfig
 from mambaamqp.session.connection import Session
 from mambaamqp.session.peer import Peer
 from mambaamqp.session.settings import SessionSettings
@@ -14,12 +23,40 @@ from mambaamqp.store.recovery import open_store
 from tests.support.disk import MemoryDisk
 
 
+CAPABILITIES: Final = {
+    "consumer_cancel_notify": True,
+    "basic.nack": True,
+    "connection.blocked": True,
+    "authentication_failure_close": True,
+}
+
+
+def user_config(name: str, tags: Iterable[str] = ()) -> UserConfig:
+    """A user whose password is the name; the hash is one that costs nothing to make."""
+    octets = b"salt" + sha256(b"salt" + name.encode()).digest()
+    return UserConfig(name=name, password_hash=Secret(b64encode(octets).decode()), tags=tuple(tags))
+
+
+def default_config() -> Config:
+    """guest with all rights in "/"; nobody else."""
+    return Config(
+        users=(user_config("guest", ["administrator"]),),
+        vhosts=(VhostConfig(name="/"),),
+        permissions=(PermissionConfig(user="guest", configure=".*", write=".*", read=".*"),),
+    )
+
+
 class World:
-    """A broker over a disk in memory, with a clock that stands still until told."""
+    """A broker over a disk in memory, with a clock that stands still until told.
+
+    `limits` are attributes of SessionSettings to change. `hold` keeps what is appended to the journal from
+    being synced until `commit` is called.
+    """
 
     def __init__(self, disk: MemoryDisk | None = None, config: Config | None = None, **limits: int) -> None:
+        self.hold = False
         self.disk = MemoryDisk() if disk is None else disk
-        self.config = Config() if config is None else config
+        self.config = default_config() if config is None else config
         self.now = 1000.0
         self.settings = SessionSettings(self.config.protocol, self.config.limits)
         for name, value in limits.items():
@@ -67,11 +104,27 @@ class World:
                 client.session.tick(end)
         self.settle()
 
+    def verify(self, login: Any) -> Any:
+        """The user of a login, as Access would find it in its cache; see `user_config` for the password."""
+        name, password = login.credentials
+        user = self.access.users.get(name)
+        return user if user is not None and password.reveal() == name.encode() else None
+
     def connect(self, **options: Any) -> "Client":
         """A client that has logged in."""
         client = Client(self)
         client.log_in(**options)
         return client
+
+    def restart(self, *, clean: bool = True) -> "World":
+        """Another broker over the same disk, after a stop in good order or as if the process had died."""
+        for client in list(self.clients):
+            client.session.connection_lost(self.now)
+        if clean:
+            self.broker.stop(self.now)
+            self.commit()
+        self.store.close()
+        return World(self.disk, self.config)
 
 
 class Delivery:
@@ -112,8 +165,7 @@ class Client:
         self.session.receive_data(data, self.world.now)
         login = self.session.login
         if login is not None:
-            user = self.world.access.authenticate(login.credentials, True)
-            self.session.login_verified(user, self.world.now)
+            self.session.login_verified(self.world.verify(login), self.world.now)
         self.world.settle()
 
     def pump(self) -> bool:
@@ -177,12 +229,7 @@ class Client:
     ) -> Any:
         """The whole handshake; returns the last answer."""
         if capabilities is None:
-            capabilities = {
-                "consumer_cancel_notify": True,
-                "basic.nack": True,
-                "connection.blocked": True,
-                "authentication_failure_close": True,
-            }
+            capabilities = CAPABILITIES
         self.feed(b"AMQP\x00\x00\x09\x01")
         response = f"\0{user}\0{password}"
         answer = self.call(
@@ -218,6 +265,48 @@ class Client:
         """A publish in one go."""
         self.feed(publish_octets(data, routing_key, exchange, channel, mandatory, properties, frame_size))
 
+    def consume(self, queue: str = "q", tag: str = "c", channel: int = 1, **options: Any) -> Any:
+        """basic.consume; returns the answer (consume-ok or a close)."""
+        return self.call(channel, commands.Basic.Consume(queue=queue, consumer_tag=tag, **options))
+
+    def ack(self, tag: int, multiple: bool = False, channel: int = 1) -> Any:
+        """basic.ack; returns a close, if that is the answer."""
+        return self.call(channel, commands.Basic.Ack(tag, multiple))
+
+    def nack(self, tag: int, multiple: bool = False, requeue: bool = True, channel: int = 1) -> Any:
+        """basic.nack; returns a close, if that is the answer."""
+        return self.call(channel, commands.Basic.Nack(tag, multiple, requeue))
+
+    def reject(self, tag: int, requeue: bool = True, channel: int = 1) -> Any:
+        """basic.reject; returns a close, if that is the answer."""
+        return self.call(channel, commands.Basic.Reject(tag, requeue))
+
+    def confirm(self, channel: int = 1) -> "Client":
+        """confirm.select; returns self for chaining."""
+        assert isinstance(self.call(channel, commands.Confirm.Select()), commands.Confirm.SelectOk)
+        return self
+
+    def exchange(self, name: str = "x", kind: str = "direct", channel: int = 1, **options: Any) -> Any:
+        """Declare an exchange; returns the answer."""
+        return self.call(channel, commands.Exchange.Declare(exchange=name, exchange_type=kind, **options))
+
+    def bind(self, queue: str, exchange: str, key: str = "", channel: int = 1, **options: Any) -> Any:
+        """Bind a queue; returns the answer."""
+        return self.call(
+            channel, commands.Queue.Bind(queue=queue, exchange=exchange, routing_key=key, **options)
+        )
+
+    def count(self, queue: str = "q", channel: int = 1) -> int:
+        """Messages ready in a queue, as a passive declare says."""
+        return int(self.queue(queue, channel, passive=True).message_count)
+
+    def bodies_in(self, queue: str = "q", channel: int = 1) -> list[bytes]:
+        """What is ready in a queue, taken out one by one."""
+        bodies = []
+        while (delivery := self.get(queue, channel)) is not None:
+            bodies.append(delivery.body)
+        return bodies
+
     def get(self, queue: str = "q", channel: int = 1, no_ack: bool = True) -> Delivery | None:
         """basic.get: the message, or None for an empty queue."""
         before = len(self.received)
@@ -246,8 +335,8 @@ class Client:
 
     def disconnect(self) -> None:
         """The socket breaks."""
-        self.session.connection_lost(self.world.now)
         self.world.clients.remove(self)
+        self.session.connection_lost(self.world.now)
         self.world.settle()
 
 
