@@ -4,15 +4,15 @@ Only channel.open may come on a channel that is not open. After the broker's cha
 dropped until close-ok; a client's close that crosses it is answered. Source: AMQP 0-9-1 section 1.5.2.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mypy_extensions import i64
 
-from mambaamqp.errors import ChannelError, ChannelFault, NotAllowed
+from mambaamqp.errors import ChannelError, ChannelFault, Fault, NotAllowed
 from mambaamqp.session.channel import Channel
 from mambaamqp.wire.framing import FRAME_METHOD, u32
 from mambaamqp.wire.methods import Channel as ChannelMethods
-from mambaamqp.wire.methods import decode
+from mambaamqp.wire.methods import Method, decode
 
 if TYPE_CHECKING:
     from mambaamqp.session.connection import Session
@@ -74,14 +74,15 @@ def close_channel(session: "Session", fault: ChannelFault) -> None:
     _end_confirms(session, channel)
     channel.closing = True
     channel.release()
-    index = session.method_index
-    session.send(
-        channel.number,
-        ChannelMethods.Close(
-            reply_code=fault.code, reply_text=fault.reply_text, class_id=index >> 16, method_id=index & 0xFFFF
-        ),
-    )
+    session.send(channel.number, close_method(ChannelMethods.Close, fault, session.method_index))
     session.touch()
+
+
+def close_method(cls: Any, fault: Fault, index: int) -> Method:
+    """channel.close or connection.close (`cls`): the fault, and the method that failed, 0 for none."""
+    return cls(
+        reply_code=fault.code, reply_text=fault.reply_text, class_id=index >> 16, method_id=index & 0xFFFF
+    )
 
 
 def _end_confirms(session: "Session", channel: Channel) -> None:

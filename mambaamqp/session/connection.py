@@ -139,6 +139,8 @@ class Session(Waiter):
         """When `tick` must be called at the latest; infinite for never."""
         if self.state == OPENING:
             return self.handshake.deadline
+        if self.state == CLOSED:
+            return NEVER
         return min(self.close_by, self.heartbeat.deadline)
 
     def tick(self, now: float) -> None:
@@ -229,8 +231,7 @@ class Session(Waiter):
         """The broker stops or an operator closes the connection: 320 with `text`."""
         self.broker.at(now)
         if self.state == OPEN:
-            self.channel_number = 0
-            self.method_index = 0
+            self.channel_number = self.method_index = 0
             self.close_connection(ConnectionForced(text))
         elif self.state == OPENING:
             self._finish()
@@ -239,6 +240,7 @@ class Session(Waiter):
         """The broker cannot keep its promises any more: 541."""
         self.broker.at(now)
         if self.state == OPEN:
+            self.channel_number = self.method_index = 0
             self.outbox.clear()
             self.close_connection(InternalFault("the message store has failed"))
         elif self.state == OPENING:
@@ -408,7 +410,7 @@ class Session(Waiter):
         if opening and not self.handshake.may_close:
             self._finish()
         else:
-            self.send(0, _connection_close(fault, self.method_index))
+            self.send(0, channels.close_method(Connection.Close, fault, self.method_index))
         self.touch()
 
     def _release(self) -> None:
@@ -417,6 +419,10 @@ class Session(Waiter):
             channel.end_batch(self.broker.journal.durable)
         self.publishers = []
         self.parked = []
+        self.congested = False
+        if self.blocked:
+            self.blocked = False
+            self.broker.blocked.remove(self)
         channels = list(self.channels.values())
         self.channels.clear()
         for channel in channels:
@@ -488,9 +494,3 @@ class Session(Waiter):
     def _send_all(self, methods: list[Method]) -> None:
         for method in methods:
             self.send(0, method)
-
-
-def _connection_close(fault: Fault, index: int) -> Method:
-    return Connection.Close(
-        reply_code=fault.code, reply_text=fault.reply_text, class_id=index >> 16, method_id=index & 0xFFFF
-    )
