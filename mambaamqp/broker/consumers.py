@@ -2,7 +2,7 @@
 
 Knows credit and turns; refuses to know frames and sockets: `Consumer` is the port that `session` fills in.
 Turns: the highest x-priority first among those that can take a message; round-robin within a priority.
-A consumer that cannot take one (prefetch used up, outbox full, flow off) leaves the rotation and is put
+A consumer that cannot take one (prefetch used up, outbox full) leaves the rotation and is put
 back by `wake`, so that a thousand blocked consumers cost nothing per message.
 """
 

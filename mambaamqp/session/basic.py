@@ -116,10 +116,10 @@ def cancel_ok(channel: "Channel", method: Any) -> None:
 
 
 def flow(channel: "Channel", method: Any) -> None:
-    channel.flowing = method.active
-    channel.send(ChannelMethods.FlowOk(active=method.active))
-    if method.active:
-        channel.wake_consumers()
+    """It always is on; who wants no messages sets a prefetch, or cancels."""
+    if not method.active:
+        raise NotImplementedFault("active=false")
+    channel.send(ChannelMethods.FlowOk(active=True))
 
 
 def flow_ok(channel: "Channel", method: Any) -> None:

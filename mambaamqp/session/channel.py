@@ -61,7 +61,6 @@ class Channel:
         self.prefetch_shared = 0
         self.taken_shared = 0
         """Unacknowledged deliveries of consumers, against `prefetch_shared`."""
-        self.flowing = True
         self.last_queue = ""
 
     # Publishing

@@ -37,7 +37,7 @@ class ChannelConsumer(Consumer):
 
     def can_take(self) -> bool:
         channel = self.channel
-        if self.credit <= 0 or not channel.flowing:
+        if self.credit <= 0:
             return False
         if self.outbox.size >= self.outbox_bytes_max:
             self.session.outbox_full = True

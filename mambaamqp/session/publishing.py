@@ -13,7 +13,7 @@ from mambaamqp.broker.message import Message, names_of
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.routing import reads_headers, sender_selected
 from mambaamqp.broker.topology import writable_exchange
-from mambaamqp.errors import NotImplementedFault, PreconditionFailed
+from mambaamqp.errors import FrameFault, NotImplementedFault, PreconditionFailed
 from mambaamqp.wire import fast, properties
 from mambaamqp.wire.properties import Summary
 from mambaamqp.wire.table import Table
@@ -57,7 +57,10 @@ def resolve(channel: "Channel", key: bytes) -> Route:
         channel.routes_generation = vhost.generation
     flags = key[len(key) - 1]
     address = key[: len(key) - 1]
-    exchange_name, routing_key = names_of(address)
+    try:
+        exchange_name, routing_key = names_of(address)
+    except UnicodeDecodeError:
+        raise FrameFault("Malformed UTF-8 in shortstr") from None
     if flags & fast.IMMEDIATE:
         raise NotImplementedFault("immediate=true")
     exchange = writable_exchange(vhost, channel.actor, exchange_name)
