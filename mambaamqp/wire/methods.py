@@ -7,6 +7,7 @@ refused, and names pass in both directions as they are. Tables become `wire.tabl
 Source: AMQP 0-9-1 section 4.2; ids as in RabbitMQ (exchange.unbind-ok is 51).
 """
 
+import re
 from struct import Struct
 from typing import Any, ClassVar, Final
 
@@ -21,21 +22,18 @@ Channel: Final = commands.Channel
 Confirm: Final = commands.Confirm
 Connection: Final = commands.Connection
 Exchange: Final = commands.Exchange
-Queue: Final = commands.Queue
 Tx: Final = commands.Tx
 
 Method = Any
-"""A pamqp command object, or one of the two classes below: fields as attributes, `index`, `name`."""
+"""A pamqp command object, or one of the three classes below: fields as attributes, `index`, `name`."""
 
 SHORTSTR_BYTES_MAX: Final = 255
 
-_U16: Final = Struct(">H")
 _U32: Final = Struct(">I")
-_U64: Final = Struct(">Q")
 _INDEX: Final = Struct(">HH")
 
-BINARY_FIELDS: Final = frozenset({"response", "challenge"})
-"""Long strings that are octets (SASL); the others are text."""
+BINARY_FIELDS: Final = frozenset({"response", "challenge", "new_secret"})
+"""Long strings that are octets (credentials); the others are text where they are UTF-8."""
 
 
 class AccessRequest:
@@ -58,12 +56,21 @@ class AccessRequest:
     _write: ClassVar[str] = "bit"
     _read: ClassVar[str] = "bit"
 
-    realm: str
-    exclusive: bool
-    passive: bool
-    active: bool
-    write: bool
-    read: bool
+    def __init__(
+        self,
+        realm: str = "/data",
+        exclusive: bool = False,
+        passive: bool = True,
+        active: bool = True,
+        write: bool = True,
+        read: bool = True,
+    ) -> None:
+        self.realm = realm
+        self.exclusive = exclusive
+        self.passive = passive
+        self.active = active
+        self.write = write
+        self.read = read
 
 
 class AccessRequestOk:
@@ -78,6 +85,41 @@ class AccessRequestOk:
         self.ticket = ticket
 
 
+class QueueDeclareOk:
+    """queue.declare-ok 50/11. pamqp's own refuses to be built with names that are legal, such as `café`."""
+
+    __slots__: ClassVar[list[str]] = [  # noqa: RUF023  in the order of the wire
+        "queue",
+        "message_count",
+        "consumer_count",
+    ]
+    index: ClassVar[int] = 50 << 16 | 11
+    name: ClassVar[str] = "Queue.DeclareOk"
+    _queue: ClassVar[str] = "shortstr"
+    _message_count: ClassVar[str] = "long"
+    _consumer_count: ClassVar[str] = "long"
+
+    def __init__(self, queue: str = "", message_count: int = 0, consumer_count: int = 0) -> None:
+        self.queue = queue
+        self.message_count = message_count
+        self.consumer_count = consumer_count
+
+
+class Queue:
+    """The methods of class 50: pamqp's, but for the one that the broker sends with a client's name in it."""
+
+    Declare: ClassVar[Any] = commands.Queue.Declare
+    DeclareOk: ClassVar[Any] = QueueDeclareOk
+    Bind: ClassVar[Any] = commands.Queue.Bind
+    BindOk: ClassVar[Any] = commands.Queue.BindOk
+    Purge: ClassVar[Any] = commands.Queue.Purge
+    PurgeOk: ClassVar[Any] = commands.Queue.PurgeOk
+    Delete: ClassVar[Any] = commands.Queue.Delete
+    DeleteOk: ClassVar[Any] = commands.Queue.DeleteOk
+    Unbind: ClassVar[Any] = commands.Queue.Unbind
+    UnbindOk: ClassVar[Any] = commands.Queue.UnbindOk
+
+
 def _fields(cls: Any) -> list[tuple[str, str]]:
     """Field names and AMQP types of a method, in order."""
     return [(field, getattr(cls, "_" + field)) for field in cls.__slots__]
@@ -87,9 +129,16 @@ CLASSES: Final[dict[int, Any]] = {
     **commands.INDEX_MAPPING,
     AccessRequest.index: AccessRequest,
     AccessRequestOk.index: AccessRequestOk,
+    QueueDeclareOk.index: QueueDeclareOk,
 }
 FIELDS: Final[dict[int, list[tuple[str, str]]]] = {index: _fields(cls) for index, cls in CLASSES.items()}
-KNOWN_CLASSES: Final = frozenset(index >> 16 for index in CLASSES)
+NAMES: Final[dict[int, str]] = {
+    index: re.sub("(?<=[a-z])(?=[A-Z])", "_", cls.name).lower() for index, cls in CLASSES.items()
+}
+"""Index → RabbitMQ's name, e.g. basic.ack, queue.declare_ok."""
+
+SIZES: Final = {"octet": 1, "short": 2, "long": 4, "longlong": 8, "timestamp": 8}
+"""Octets of the numbers; all are unsigned."""
 
 
 def decode(payload: bytes) -> Method:
@@ -105,8 +154,8 @@ def decode(payload: bytes) -> Method:
     if fields is None:
         raise CommandInvalid(f"unknown method {index >> 16}.{index & 0xFFFF}")
     cls = CLASSES[index]
-    # Built without arguments and then filled, so that pamqp's own rules for names never run.
-    method = cls()
+    # Built past __init__ and then filled, so that none of pamqp's rules and warnings for names ever runs.
+    method = cls.__new__(cls)
     at = _read_fields(method, fields, payload)
     if at != len(payload):
         raise SyntaxFault(f"{len(payload) - at} octets too many in {cls.name}")
@@ -143,9 +192,6 @@ def _read(payload: bytes, at: int, field: str, kind: str) -> tuple[Any, int]:
     return int.from_bytes(payload[at : at + size], "big"), at + size
 
 
-SIZES: Final = {"octet": 1, "short": 2, "long": 4, "longlong": 8, "timestamp": 8}
-
-
 def _need(payload: bytes, at: int, size: int) -> None:
     if len(payload) - at < size:
         raise SyntaxFault("method frame ends inside a field")
@@ -170,33 +216,31 @@ def _read_longstr(payload: bytes, at: int, field: str) -> tuple[Any, int]:
     octets = payload[start : start + size]
     if field in BINARY_FIELDS:
         return octets, start + size
-    return octets.decode(errors="replace"), start + size
+    try:
+        return octets.decode(), start + size
+    except UnicodeDecodeError:
+        return octets, start + size
 
 
 def encode(method: Method) -> bytes:
     """The payload of a method frame: ids, then fields. ValueError for a value that does not fit."""
     index = method.index
     parts: list[bytes] = [_INDEX.pack(index >> 16, index & 0xFFFF)]
-    bits = -1
+    octet = 0
     bit = 0
     for field, kind in FIELDS[index]:
         value = getattr(method, field)
         if kind == "bit":
-            if bits < 0 or bit == 8:
-                if bit == 8:
-                    parts.append(bytes((bits,)))
-                bits = 0
-                bit = 0
-            bits |= bool(value) << bit
+            # No method has more than eight bits in a row.
+            octet |= bool(value) << bit
             bit += 1
             continue
-        if bits >= 0:
-            parts.append(bytes((bits,)))
-            bits = -1
-            bit = 0
+        if bit:
+            parts.append(bytes((octet,)))
+            octet = bit = 0
         parts.append(_write(value, kind))
-    if bits >= 0:
-        parts.append(bytes((bits,)))
+    if bit:
+        parts.append(bytes((octet,)))
     return b"".join(parts)
 
 
@@ -208,7 +252,10 @@ def _write(value: Any, kind: str) -> bytes:
         return _U32.pack(len(octets)) + octets
     if kind == "table":
         return _write_table(value)
-    return int(value).to_bytes(SIZES[kind], "big")
+    number = int(value)
+    if not 0 <= number < 1 << 8 * SIZES[kind]:
+        raise ValueError(f"{number} does not fit {SIZES[kind]} octets")
+    return number.to_bytes(SIZES[kind], "big")
 
 
 def _write_shortstr(value: Any) -> bytes:

@@ -1,6 +1,7 @@
 """AMQP field tables that survive a round trip: the octets are kept, values are read from them.
 
 A `Table` is the content of a field table exactly as its sender wrote it; decoding happens on first use.
+Refuses to know what any key means.
 Strict: every length is checked against its container before anything is read, nesting is capped, and a
 refusal is always a SyntaxFault. Types are RabbitMQ's variant of the standard (`l` is signed 64-bit, `s`
 a signed 16-bit number, never a short string).
@@ -8,18 +9,26 @@ Source: AMQP 0-9-1 section 4.2.5.5, RabbitMQ's errata.
 """
 
 from decimal import Decimal
-from struct import Struct, error
+from struct import Struct
 from typing import Any, Final
+
+from mypy_extensions import i64
 
 from mambaamqp.errors import SyntaxFault
 
 DEPTH_MAX: Final = 64
 """Nested tables and arrays; six octets make a level, and Python's stack is finite."""
 KEY_BYTES_MAX: Final = 255
-ARRAY_CODE: Final = "A"
+INTEGER_MIN: Final = -(1 << 63)
+INTEGER_MAX: Final = (1 << 63) - 1
+TIMESTAMP_MAX: Final = (1 << 64) - 1
+
+ENDS_BEFORE_VALUE: Final = "field table ends where a value should be"
+ENDS_INSIDE_VALUE: Final = "field table ends inside a value"
 
 _U32: Final = Struct(">I")
 _DECIMAL: Final = Struct(">BI")
+_DOUBLE: Final = Struct(">d")
 
 Value = Any
 """bool, int, float, Decimal, str, bytes, Timestamp, None, dict[str, Value] or list[Value]."""
@@ -36,6 +45,15 @@ _FIXED: Final[dict[int, Struct]] = {
     ord("f"): Struct(">f"),
     ord("d"): Struct(">d"),
 }
+
+_SIZES: Final[dict[int, int]] = {
+    ord("t"): 1,
+    ord("T"): 8,
+    ord("D"): 5,
+    ord("V"): 0,
+    **{code: fixed.size for code, fixed in _FIXED.items()},
+}
+"""Octets of the values whose size their type decides."""
 
 KINDS: Final[dict[str, str]] = {
     "S": "longstr",
@@ -116,10 +134,11 @@ class Table:
         return bool(self.raw)
 
     def __eq__(self, other: object) -> bool:
+        """Equal values, as Python compares them; order and widths do not count."""
         return isinstance(other, Table) and (self.raw == other.raw or self.values == other.values)
 
     def __hash__(self) -> int:
-        return hash(self.raw)
+        return hash(frozenset(self.values))
 
     def __repr__(self) -> str:
         return f"Table({self.values!r})"
@@ -137,9 +156,11 @@ def decode(data: bytes, at: int) -> tuple[Table, int]:
     return table, end
 
 
-def validate(data: bytes, start: int, end: int) -> None:
-    """Check the content of a table without keeping anything of it."""
-    _read_entries(data, start, end, 1, {}, {})
+def validate(data: bytes, start: i64, end: i64) -> None:
+    """Check the content of a table without keeping anything of it; accepts exactly what `decode` does."""
+    if not 0 <= start <= end <= len(data):
+        raise SyntaxFault("field table exceeds what holds it")
+    _check_entries(data, start, end, 1)
 
 
 def encode(values: dict[str, Value]) -> bytes:
@@ -149,17 +170,30 @@ def encode(values: dict[str, Value]) -> bytes:
 
 
 def encode_entries(values: dict[str, Value]) -> bytes:
-    """The content of a field table."""
-    return b"".join([_encode_key(key) + encode_value(value) for key, value in values.items()])
+    """The content of a field table; errors as of `encode_value`."""
+    return _encode_entries(values, 1)
+
+
+def _encode_entries(values: dict[str, Value], depth: int) -> bytes:
+    return b"".join([_encode_key(key) + _encode_value(value, depth) for key, value in values.items()])
 
 
 def encode_value(value: Value) -> bytes:
-    """Type octet and value. Numbers are written as `l`, text as `S`, octets as `x`."""
+    """Type octet and value. Numbers are written as `l`, text as `S`, octets as `x`.
+
+    ValueError for what does not fit its type or nests too deep, TypeError for what has no type.
+    """
+    return _encode_value(value, 1)
+
+
+def _encode_value(value: Value, depth: int) -> bytes:
     if value is None:
         return b"V"
     if isinstance(value, bool):
         return b"t\x01" if value else b"t\x00"
     if isinstance(value, int):
+        if not INTEGER_MIN <= value <= INTEGER_MAX:
+            raise ValueError(f"{value} does not fit 64 bits")
         return b"l" + value.to_bytes(8, "big", signed=True)
     if isinstance(value, str):
         octets = value.encode()
@@ -167,39 +201,56 @@ def encode_value(value: Value) -> bytes:
     if isinstance(value, bytes):
         return b"x" + _U32.pack(len(value)) + value
     if isinstance(value, Timestamp):
-        return b"T" + value.seconds.to_bytes(8, "big")
-    return _encode_rare(value)
-
-
-def _encode_rare(value: Value) -> bytes:
-    if isinstance(value, dict):
-        return b"F" + encode(value)
-    if isinstance(value, list):
-        content = b"".join([encode_value(item) for item in value])
-        return b"A" + _U32.pack(len(content)) + content
+        return b"T" + _encode_seconds(value.seconds)
     if isinstance(value, float):
-        return b"d" + Struct(">d").pack(value)
+        return b"d" + _DOUBLE.pack(value)
     if isinstance(value, Decimal):
-        _, digits, exponent = value.as_tuple()
-        scale = -int(exponent)
-        number = int("".join(map(str, digits)) or "0")
-        if value < 0 or not 0 <= scale <= 255 or number > 0xFFFFFFFF:
-            raise ValueError(f"{value} does not fit a decimal field")
-        return b"D" + _DECIMAL.pack(scale, number)
-    raise TypeError(f"{type(value).__name__} has no place in a field table")
+        return b"D" + _encode_decimal(value)
+    return _encode_nested(value, depth)
+
+
+def _encode_nested(value: Value, depth: int) -> bytes:
+    if not isinstance(value, dict | list):
+        raise TypeError(f"{type(value).__name__} has no place in a field table")
+    if depth >= DEPTH_MAX:
+        raise ValueError(f"field table nested deeper than {DEPTH_MAX} levels")
+    if isinstance(value, dict):
+        content = _encode_entries(value, depth + 1)
+        return b"F" + _U32.pack(len(content)) + content
+    content = b"".join([_encode_value(item, depth + 1) for item in value])
+    return b"A" + _U32.pack(len(content)) + content
+
+
+def _encode_seconds(seconds: int) -> bytes:
+    if not 0 <= seconds <= TIMESTAMP_MAX:
+        raise ValueError(f"{seconds} is no timestamp")
+    return seconds.to_bytes(8, "big")
+
+
+def _encode_decimal(value: Decimal) -> bytes:
+    """Scale and unsigned number, as RabbitMQ reads them: no negative, infinite or very fine decimals."""
+    sign, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int) or not -255 <= exponent <= 10:
+        raise ValueError(f"{value} does not fit a decimal field")
+    number = int("".join(map(str, digits))) * 10 ** max(exponent, 0)
+    if (sign and number) or number > 0xFFFFFFFF:
+        raise ValueError(f"{value} does not fit a decimal field")
+    return _DECIMAL.pack(max(-exponent, 0), number)
 
 
 def splice(raw: bytes, put: dict[str, bytes], remove: frozenset[str]) -> bytes:
     """Content with some top-level keys put (to encoded values) or removed; all other octets stay.
 
-    A key that is there keeps its place; new ones go to the end. Source of the values: `encode_value`.
+    A key that is there keeps its place; new ones go to the end. A key both put and removed is put; of a
+    repeated key that is put, the first keeps the place and the others go. Values come from `encode_value`.
+    SyntaxFault when `raw` is malformed.
     """
     parts: list[bytes] = []
     left = dict(put)
     at = 0
     while at < len(raw):
         key, value_at = _read_key(raw, at, len(raw))
-        end = _skip_value(raw, value_at, len(raw), 1)
+        end = _check_value(raw, value_at, len(raw), 1)
         if key in left:
             parts.append(raw[at:value_at] + left.pop(key))
         elif key not in remove and key not in put:
@@ -232,6 +283,7 @@ def _read_key(data: bytes, at: int, end: int) -> tuple[str, int]:
     stop = start + data[at]
     if stop >= end:
         raise SyntaxFault("field table ends inside a key")
+    # `stop` itself is inside: a value has at least its type octet.
     try:
         return data[start:stop].decode(), stop
     except UnicodeDecodeError:
@@ -250,7 +302,7 @@ def _read_entries(
 def _read_value(data: bytes, at: int, end: int, depth: int) -> tuple[Value, int]:
     """A value with its type octet at `at`, and the offset behind it."""
     if at >= end:
-        raise SyntaxFault("field table ends where a value should be")
+        raise SyntaxFault(ENDS_BEFORE_VALUE)
     code = data[at]
     at += 1
     if code == 83:  # S
@@ -258,7 +310,7 @@ def _read_value(data: bytes, at: int, end: int, depth: int) -> tuple[Value, int]
         return _text(data[start:stop]), stop
     fixed = _FIXED.get(code)
     if fixed is not None:
-        return _fixed(data, at, end, fixed)
+        return fixed.unpack_from(data, _need(at, fixed.size, end))[0], at + fixed.size
     if code == 116:  # t
         return data[_need(at, 1, end)] != 0, at + 1
     if code == 84:  # T
@@ -273,12 +325,12 @@ def _read_nested(data: bytes, at: int, end: int, depth: int, code: int) -> tuple
         scale, number = _DECIMAL.unpack_from(data, _need(at, 5, end))
         return Decimal(number).scaleb(-scale), at + 5
     if code not in (70, 65, 120):  # F, A, x
-        raise SyntaxFault(f"unknown field table type {code}")
+        raise _unknown(code)
     start, stop = _span(data, at, end)
     if code == 120:
         return data[start:stop], stop
     if depth >= DEPTH_MAX:
-        raise SyntaxFault(f"field table nested deeper than {DEPTH_MAX} levels")
+        raise _too_deep()
     if code == 70:
         values: dict[str, Value] = {}
         _read_entries(data, start, stop, depth + 1, values, {})
@@ -290,23 +342,10 @@ def _read_nested(data: bytes, at: int, end: int, depth: int, code: int) -> tuple
     return items, stop
 
 
-def _skip_value(data: bytes, at: int, end: int, depth: int) -> int:
-    return _read_value(data, at, end, depth)[1]
-
-
 def _need(at: int, size: int, end: int) -> int:
     if end - at < size:
-        raise SyntaxFault("field table ends inside a value")
+        raise SyntaxFault(ENDS_INSIDE_VALUE)
     return at
-
-
-def _fixed(data: bytes, at: int, end: int, fixed: Struct) -> tuple[Value, int]:
-    if end - at < fixed.size:
-        raise SyntaxFault("field table ends inside a value")
-    try:
-        return fixed.unpack_from(data, at)[0], at + fixed.size
-    except error:  # cannot happen after the check above; never another exception than ours
-        raise SyntaxFault("malformed number in a field table") from None
 
 
 def _text(octets: bytes) -> Value:
@@ -315,3 +354,51 @@ def _text(octets: bytes) -> Value:
         return octets.decode()
     except UnicodeDecodeError:
         return octets
+
+
+def _check_entries(data: bytes, at: i64, end: i64, depth: i64) -> None:
+    while at < end:
+        start: i64 = at + 1
+        size: i64 = data[at]
+        stop: i64 = start + size
+        if stop >= end:
+            raise SyntaxFault("field table ends inside a key")
+        key = data[start:stop]
+        if not key.isascii():
+            _read_key(data, at, end)
+        at = _check_value(data, stop, end, depth)
+
+
+def _check_value(data: bytes, at: i64, end: i64, depth: i64) -> i64:
+    """The offset behind a value with its type octet at `at`: `_read_value` without the value."""
+    if at >= end:
+        raise SyntaxFault(ENDS_BEFORE_VALUE)
+    code = data[at]
+    at += 1
+    if code in _SIZES:
+        size: i64 = _SIZES[code]
+        if end - at < size:
+            raise SyntaxFault(ENDS_INSIDE_VALUE)
+        return at + size
+    if code not in (83, 70, 65, 120):  # S, F, A, x
+        raise _unknown(code)
+    start, stop = _span(data, at, end)
+    if code in (83, 120):
+        return stop
+    if depth >= DEPTH_MAX:
+        raise _too_deep()
+    if code == 70:
+        _check_entries(data, start, stop, depth + 1)
+        return stop
+    inside: i64 = start
+    while inside < stop:
+        inside = _check_value(data, inside, stop, depth + 1)
+    return stop
+
+
+def _unknown(code: int) -> SyntaxFault:
+    return SyntaxFault(f"unknown field table type {code}")
+
+
+def _too_deep() -> SyntaxFault:
+    return SyntaxFault(f"field table nested deeper than {DEPTH_MAX} levels")
