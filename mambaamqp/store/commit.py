@@ -1,42 +1,77 @@
 """One group commit: what the committer's thread does with what the journal has laid out.
 
 Creates new segments, writes the frames, syncs each touched file once, and only then removes the segments
-that are needed no more. Any failure is final: the writer is poisoned and never tries again, since after a
-failed sync nobody knows what is on the disk.
+that are needed no more. A failure is final: the writer is poisoned and never tries again, since after a
+failed sync nobody knows what is on the disk. The one exception is a full disk that shows before the sync:
+nothing is lost then, and the same commit may be executed again.
 """
+
+import errno
+from typing import Final
 
 from mambaamqp.errors import StoreError
 from mambaamqp.store.disk import Disk
 from mambaamqp.store.segment import Segment
-from mambaamqp.store.writer import Frame, LogWriter
+from mambaamqp.store.writer import Frame, LogWriter, Run
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class DiskFull(StoreError):
+    """There was no room for a commit. `execute` may be called again; until it succeeds nothing is durable."""
 
 
 class Commit:
     """A sealed part of the journal. `position` is durable once `execute` has returned."""
 
     def __init__(
-        self,
-        writer: LogWriter,
-        created: list[Segment],
-        frames: list[Frame],
-        doomed: list[Segment],
-        position: int,
-        sync: bool,
+        self, writer: LogWriter, frames: list[Frame], doomed: list[Segment], position: int, sync: bool
     ) -> None:
         self.writer = writer
-        self.created = created
         self.frames = frames
         self.doomed = doomed
         self.position = position
         self.sync = sync
+        self._runs: list[Run] | None = None
 
     def execute(self, disk: Disk) -> None:
-        """Write and sync; StoreError when the store can promise nothing any more."""
+        """Write and sync. StoreError: the store can promise nothing any more; DiskFull: it may later."""
         writer = self.writer
         writer.check()
         try:
-            writer.write(self.created, self.frames, self.sync)
-            writer.remove(self.doomed)
-        except OSError as failure:
+            self._write()
+            self._remove()
+        except DiskFull:
+            raise
+        except BaseException as failure:
             writer.poison()
-            raise StoreError(f"cannot write the journal: {failure}") from failure
+            if isinstance(failure, OSError):
+                raise StoreError(f"cannot write the journal: {failure}") from failure
+            raise
+
+    def _write(self) -> None:
+        writer = self.writer
+        if self._runs is None:
+            self._runs = writer.pack(self.frames)
+            self.frames = []
+        while self._runs:
+            run = self._runs[0]
+            writer.leave_segment(run.segment)
+            try:
+                writer.write(run)
+            except OSError as failure:
+                if failure.errno in NO_ROOM:
+                    raise DiskFull(f"no room for the journal: {failure}") from failure
+                raise
+            if self.sync or self.doomed:
+                writer.sync()
+            writer.sync_name(run)
+            del self._runs[0]
+
+    def _remove(self) -> None:
+        """What made the doomed segments needless is safe now: this commit or an earlier one."""
+        if self.doomed:
+            self.writer.sync()
+        while self.doomed:
+            self.writer.remove(self.doomed[0])
+            del self.doomed[0]

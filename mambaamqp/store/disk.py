@@ -5,7 +5,6 @@ syncing a directory, preallocation) the nearest one stands in, or none, and `doc
 Any OSError goes up to whoever called.
 """
 
-import contextlib
 import os
 import shutil
 import sys
@@ -47,6 +46,10 @@ class Disk:
 
     def open(self, path: str) -> File:
         """An existing file for reading and writing."""
+        raise NotImplementedError
+
+    def open_to_read(self, path: str) -> File:
+        """An existing file that is not to be changed."""
         raise NotImplementedError
 
     def close(self, file: File) -> None:
@@ -102,13 +105,14 @@ class OsDisk(Disk):
     def create(self, path: str, size: int) -> File:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, FILE_MODE)
         if size and hasattr(os, "posix_fallocate"):
-            # Only a reservation: a file system that cannot do it grows the file as it is written.
-            with contextlib.suppress(OSError):
-                os.posix_fallocate(fd, 0, size)
+            _reserve(fd, size)
         return File(fd, path)
 
     def open(self, path: str) -> File:
         return File(os.open(path, os.O_RDWR | _BINARY), path)
+
+    def open_to_read(self, path: str) -> File:
+        return File(os.open(path, os.O_RDONLY | _BINARY), path)
 
     def close(self, file: File) -> None:
         os.close(file.fd)
@@ -178,6 +182,18 @@ class OsDisk(Disk):
 
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 _datasync: Final = getattr(os, "fdatasync", os.fsync)
+
+
+def _reserve(fd: int, size: int) -> None:
+    """Room for what will be written, so that a sync need not record where it went.
+
+    Only a reservation: a file system that cannot make it grows the file as it is written. One that ran out of
+    room half-way gives back what it took, since acknowledgements must still fit when publishers are blocked.
+    """
+    try:
+        os.posix_fallocate(fd, 0, size)
+    except OSError:
+        os.ftruncate(fd, 0)
 
 
 def _pread(fd: int, size: int, at: int) -> bytes:

@@ -1,14 +1,22 @@
 """The journal as the core sees it: append facts, learn their position, seal what is to be committed.
 
-Main thread only, no I/O, deterministic. Theory of operation: `append` lays records out into the open frame
-as they come, so that a record's place in the log (its LSN and its segment) is known at once; `seal` closes
-the open frame and hands everything laid out so far to the committer as one Commit. A frame belongs to the
-segment it starts in; a new segment is begun when the last one is full, so a segment is larger than its
-nominal size by at most one frame. Records between `begin_atom` and `end_atom` are never parted: if they do
-not fit one frame they become part frames closed by a batch frame.
+Refuses to know files: main thread only, no I/O, deterministic.
+
+Theory of operation
+-------------------
+`append` lays records out into the open frame as they come, so that a record's place in the log (its LSN and
+its segment) is known at once; `seal` closes the open frame and hands everything laid out so far to the
+committer as one Commit. A new segment is begun only by the first record after a seal, when the last segment
+is full, or by a checkpoint. So a commit stands in one segment, and is one write and one sync; a segment is
+larger than its nominal size by at most one commit.
+
+Records between `begin_atom` and `end_atom` are never parted: if they do not fit one frame they become a run
+of part frames closed by a batch frame. A run never leaves its segment.
 
 Space comes back from the oldest end only: settlements always come later than what they settle, so a log
 without its first segments is still the whole truth once a checkpoint has said again what topology there is.
+A checkpoint is a run closed by a checkpoint frame, at the start of a segment where recovery finds it without
+reading the rest, and stands there twice: one damaged sector must not take the topology of all older messages.
 """
 
 from collections import deque
@@ -16,14 +24,20 @@ from collections import deque
 from mambaamqp.store.commit import Commit
 from mambaamqp.store.log_format import (
     BATCH,
+    CHECKPOINT,
+    CONTINUED,
     EPOCH,
+    EPOCH_BYTES,
     FRAME_BYTES_TARGET,
     HEADER_BYTES,
     PART,
     RECORDS_MAX,
+    epoch_body,
 )
 from mambaamqp.store.segment import Segment
-from mambaamqp.store.writer import Frame, LogWriter, epoch_body
+from mambaamqp.store.writer import Frame, LogWriter
+
+CLOSED = -1
 
 
 class Journal:
@@ -37,124 +51,133 @@ class Journal:
         *,
         segment_bytes: int,
         sync: bool = True,
+        checkpoint_lsn: int = 0,
     ) -> None:
         self.writer = writer
         self.segment_bytes = segment_bytes
         self.sync = sync
         self.segments: deque[Segment] = deque(segments)
-        self.end_lsn = end_lsn
-        """Behind the last closed frame."""
+        """Oldest first; the last one is written to."""
         self.position = end_lsn
         """Behind the last appended record."""
         self.durable = end_lsn
         self.record_lsn = end_lsn
         """Where the record appended last starts."""
-        self.checkpoint_lsn = 0
+        self.checkpoint_lsn = checkpoint_lsn
         """Segments that end at or before this need not be read for topology any more."""
-        self._checkpoint_start = 0
+        self._sealed_lsn = end_lsn
+        self._frame_lsn = end_lsn
+        self._frame_end_max = CLOSED
+        """The open frame must not reach beyond this position; CLOSED when no frame is open."""
+        self._records_left = 0
         self._pieces: list[bytes] = []
-        self._body_bytes = 0
-        self._record_count = 0
-        self._atoms = 0
+        self._atom_depth = 0
+        self._in_run = False
+        """The frame closed last was a part: the next one goes on with its run."""
         self._frames: list[Frame] = []
-        self._created: list[Segment] = []
         self._doomed: list[Segment] = []
-        self._sealed_bytes = 0
+        self._checkpoint_frames = 0
         self.segment = self._roll()
 
     @property
     def pending_bytes(self) -> int:
         """Octets appended and not sealed yet."""
-        return self.position - self.end_lsn + self._sealed_bytes
+        return self.position - self._sealed_lsn
 
     # Appending
 
     def append(self, record: bytes) -> int:
-        """Append a record; returns the position behind it."""
+        """Append a record; returns the position behind it. `segment` and `record_lsn` say where it stands."""
         size = len(record)
-        if not self._pieces:
-            self._open()
-        elif self._body_bytes + size > FRAME_BYTES_TARGET or self._record_count >= RECORDS_MAX:
-            self._close(PART if self._atoms else BATCH)
-            self._open()
-        self.record_lsn = self.end_lsn + HEADER_BYTES + self._body_bytes
+        if self.position + size > self._frame_end_max or self._records_left == 0:
+            self._next_frame()
         self._pieces.append(record)
-        self._body_bytes += size
-        self._record_count += 1
-        self.position = self.record_lsn + size
-        return self.position
-
-    def append_pieces(self, pieces: list[bytes]) -> int:
-        """Append a record given as pieces, which are not copied until they are written."""
-        position = self.append(pieces[0])
-        for piece in pieces[1:]:
-            self._pieces.append(piece)
-            self._body_bytes += len(piece)
-            position += len(piece)
+        self._records_left -= 1
+        lsn = self.position
+        self.record_lsn = lsn
+        position = lsn + size
         self.position = position
         return position
 
+    def append_pieces(self, pieces: list[bytes]) -> int:
+        """Append a record given as pieces, which are not copied until they are written."""
+        size = 0
+        for piece in pieces:
+            size += len(piece)
+        if self.position + size > self._frame_end_max or self._records_left == 0:
+            self._next_frame()
+        self._pieces += pieces
+        self._records_left -= 1
+        self.record_lsn = self.position
+        self.position += size
+        return self.position
+
     def begin_atom(self) -> None:
         """What follows until `end_atom` survives a crash together or not at all. Atoms may nest."""
-        self._atoms += 1
+        self._atom_depth += 1
 
     def end_atom(self) -> None:
         """The atom is complete."""
-        self._atoms -= 1
+        assert self._atom_depth > 0, "an atom ends that never began"
+        self._atom_depth -= 1
 
     def next_segment(self) -> Segment:
-        """The segment in which the next record will start."""
-        if not self._pieces:
-            self._open()
+        """The segment in which the next record will stand, wherever in it."""
+        if self._frame_end_max == CLOSED:
+            self._open_frame()
         return self.segment
 
-    def _open(self) -> None:
-        """The next record starts a frame, in a new segment if the last one is full."""
-        if self.end_lsn - self.segment.base_lsn >= self.segment_bytes:
-            self.segment = self._roll()
+    def _next_frame(self) -> None:
+        """The record that comes does not fit the open frame, or there is none."""
+        if self._frame_end_max != CLOSED:
+            self._close_frame(PART if self._atom_depth else BATCH)
+        self._open_frame()
 
-    def _close(self, kind: int) -> None:
-        """The open frame is complete."""
-        if not self._pieces:
-            return
-        self._frames.append(
-            Frame(self.segment, kind, self.end_lsn, self._record_count, self._pieces, self._body_bytes)
-        )
-        size = HEADER_BYTES + self._body_bytes
-        self._sealed_bytes += size
-        self.end_lsn += size
-        self.segment.end_lsn = self.end_lsn
-        self.position = self.end_lsn
+    def _open_frame(self) -> None:
+        nothing_sealed_since = not self._frames
+        if nothing_sealed_since and self.position - self.segment.base_lsn >= self.segment_bytes:
+            self.segment = self._roll()
+        self._frame_lsn = self.position
+        self.position += HEADER_BYTES
+        self._frame_end_max = self.position + FRAME_BYTES_TARGET
+        self._records_left = RECORDS_MAX
+
+    def _close_frame(self, kind: int) -> None:
+        flags = CONTINUED if self._in_run else 0
+        self._in_run = kind == PART
+        self._put_frame(kind | flags, RECORDS_MAX - self._records_left, self._pieces)
         self._pieces = []
-        self._body_bytes = 0
-        self._record_count = 0
+        self._frame_end_max = CLOSED
+        self._records_left = 0
+
+    def _put_frame(self, kind: int, record_count: int, pieces: list[bytes]) -> None:
+        """The frame from `_frame_lsn` to `position` is complete."""
+        body_bytes = self.position - self._frame_lsn - HEADER_BYTES
+        self._frames.append(Frame(self.segment, kind, self._frame_lsn, record_count, pieces, body_bytes))
+        self.segment.end_lsn = self.position
 
     def _roll(self) -> Segment:
         """Begin a new segment with its epoch frame."""
-        segment = Segment(self.end_lsn)
+        segment = self.segment = Segment(self.position)
         self.segments.append(segment)
-        self._created.append(segment)
-        from_body = epoch_body(self.writer.store_id)
-        self._frames.append(Frame(segment, EPOCH, self.end_lsn, 0, [from_body], len(from_body)))
-        self._sealed_bytes += HEADER_BYTES + len(from_body)
-        self.end_lsn += HEADER_BYTES + len(from_body)
-        segment.end_lsn = self.end_lsn
-        self.position = self.end_lsn
+        self._frame_lsn = self.position
+        self.position += EPOCH_BYTES
+        self._put_frame(EPOCH, 0, [epoch_body(self.writer.store_id)])
         return segment
 
     # Committing
 
     def seal(self) -> Commit | None:
         """Everything appended so far, for the committer; None when there is nothing to do."""
-        assert not self._atoms, "sealed in the middle of an atom"
-        self._close(BATCH)
+        assert self._atom_depth == 0, "sealed in the middle of an atom"
+        if self._frame_end_max != CLOSED:
+            self._close_frame(BATCH)
         if not (self._frames or self._doomed):
             return None
-        commit = Commit(self.writer, self._created, self._frames, self._doomed, self.end_lsn, self.sync)
-        self._created = []
+        commit = Commit(self.writer, self._frames, self._doomed, self.position, self.sync)
         self._frames = []
         self._doomed = []
-        self._sealed_bytes = 0
+        self._sealed_lsn = self.position
         return commit
 
     def committed(self, commit: Commit) -> None:
@@ -170,16 +193,31 @@ class Journal:
 
     def begin_checkpoint(self) -> None:
         """The topology follows, all of it."""
-        self._checkpoint_start = self.position
+        assert self._atom_depth == 0, "a checkpoint in the middle of an atom"
+        if self._frame_end_max != CLOSED:
+            self._close_frame(BATCH)
+        if self.position - self.segment.base_lsn > EPOCH_BYTES:
+            self.segment = self._roll()
+        self._checkpoint_frames = len(self._frames)
+        self._atom_depth += 1
 
     def end_checkpoint(self) -> None:
-        """The topology has been said again; what lies before is not needed for it."""
-        self.checkpoint_lsn = self._checkpoint_start
+        """The topology has been said again; older segments are not needed for it once this is committed."""
+        self._atom_depth -= 1
+        if self._frame_end_max == CLOSED:
+            self._open_frame()
+        self._close_frame(CHECKPOINT)
+        for frame in self._frames[self._checkpoint_frames :]:
+            self._frame_lsn = self.position
+            self.position += HEADER_BYTES + frame.body_bytes
+            self._put_frame(frame.kind, frame.record_count, frame.pieces)
+        self.checkpoint_lsn = self.segment.base_lsn
 
     def drop_dead_segments(self) -> int:
         """Let the oldest segments go that nothing needs; returns how many. The next commit removes them.
 
-        It does so after its own sync, so that what settled their messages is safe before they are gone.
+        It does so after its own sync, so that the checkpoint, and what settled their messages, is safe before
+        they are gone.
         """
         count = 0
         while self.segments[0] is not self.segment:

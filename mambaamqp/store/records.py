@@ -1,14 +1,14 @@
-"""The durable facts: how each is written into the journal and read back.
+"""The durable facts: what each is, and how it is written into the journal.
 
 A record is `u8 type | u24 length | payload`, big-endian; every payload starts with its version. Strings are
 `u16 length | UTF-8`, argument tables `u32 length | octets` exactly as the client sent them, `address` the
 two short strings of basic.publish, content the frames as they stood on the wire (the channel number in them
-means nothing here). Refuses to know what follows from a fact: `broker.replay` applies them.
+means nothing here). `decoding` reads them back. Refuses to know what follows from a fact: `broker.replay`
+applies them.
 """
 
-from collections.abc import Callable
-from struct import Struct, error
-from typing import Any, Final
+from struct import Struct
+from typing import Final
 
 from mambaamqp.errors import StoreError
 
@@ -351,144 +351,3 @@ def requeue(queue_id: int, entries: list[tuple[int, int]]) -> bytes:
 
 def clean_stop() -> bytes:
     return _record(CLEAN_STOP)
-
-
-# Reading
-
-
-class _Reader:
-    """Walks a payload; a length that leads outside raises StoreError."""
-
-    def __init__(self, payload: bytes) -> None:
-        self.payload = payload
-        self.at = 1
-
-    def take(self, size: int) -> bytes:
-        end = self.at + size
-        if end > len(self.payload):
-            raise StoreError("a record ends inside a field")
-        octets = self.payload[self.at : end]
-        self.at = end
-        return octets
-
-    def number(self, size: int) -> int:
-        return int.from_bytes(self.take(size), "big")
-
-    def text(self) -> str:
-        return self.take(self.number(2)).decode()
-
-    def octets(self) -> bytes:
-        return self.take(self.number(4))
-
-
-def decode(kind: int, payload: bytes) -> Any:
-    """The record object of a payload; StoreError for one that this version cannot read."""
-    decoder = DECODERS.get(kind)
-    if decoder is None or not payload or payload[0] != VERSION:
-        raise StoreError(f"record type {kind} version {payload[:1].hex()} is unknown to this version")
-    try:
-        return decoder(payload)
-    except (error, IndexError, UnicodeDecodeError) as damage:
-        raise StoreError(f"record type {kind} is malformed: {damage}") from None
-
-
-def _decode_publish(payload: bytes) -> Publish:
-    _, flags, published_ms, count = _PUBLISH.unpack_from(payload, 0)
-    at = _PUBLISH.size
-    targets: list[Target] = []
-    for _ in range(count):
-        queue_id, position, delivery_count, redelivered = _TARGET.unpack_from(payload, at)
-        targets.append(Target(queue_id, position, delivery_count, bool(redelivered)))
-        at += _TARGET.size
-    key_at = at + 1 + payload[at]
-    end = key_at + 1 + payload[key_at]
-    content = [] if flags & CHUNKED else [payload[end:]]
-    return Publish(
-        bool(flags & DEAD_LETTERED), published_ms, targets, payload[at:end], content, bool(flags & CHUNKED)
-    )
-
-
-def _decode_settle(payload: bytes) -> Settle:
-    if (len(payload) - 5) % _RANGE.size:
-        raise StoreError("a settle record ends inside a range")
-    return Settle(int.from_bytes(payload[1:5], "big"), list(_RANGE.iter_unpack(payload[5:])))
-
-
-def _decode_requeue(payload: bytes) -> Requeue:
-    if (len(payload) - 5) % _COUNT.size:
-        raise StoreError("a requeue record ends inside an entry")
-    return Requeue(int.from_bytes(payload[1:5], "big"), list(_COUNT.iter_unpack(payload[5:])))
-
-
-def _decode_exchange(payload: bytes) -> ExchangeDeclare:
-    reader = _Reader(payload)
-    vhost, name, kind, flags = reader.text(), reader.text(), reader.text(), reader.number(1)
-    return ExchangeDeclare(
-        vhost, name, kind, bool(flags & AUTO_DELETE), bool(flags & INTERNAL), reader.octets()
-    )
-
-
-def _decode_queue(payload: bytes) -> QueueDeclare:
-    reader = _Reader(payload)
-    queue_id, vhost, name, flags = reader.number(4), reader.text(), reader.text(), reader.number(1)
-    return QueueDeclare(queue_id, vhost, name, bool(flags & AUTO_DELETE), reader.octets(), reader.number(8))
-
-
-def _decode_bind(payload: bytes) -> Bind:
-    reader = _Reader(payload)
-    vhost, source, to_queue = reader.text(), reader.text(), bool(reader.number(1))
-    return Bind(vhost, source, to_queue, reader.text(), reader.take(reader.number(2)), reader.octets())
-
-
-def _decode_unbind(payload: bytes) -> Unbind:
-    record = _decode_bind(payload)
-    return Unbind(
-        record.vhost,
-        record.source,
-        record.destination_is_queue,
-        record.destination,
-        record.routing_key,
-        record.arguments,
-    )
-
-
-def _decode_exchange_delete(payload: bytes) -> ExchangeDelete:
-    reader = _Reader(payload)
-    return ExchangeDelete(reader.text(), reader.text())
-
-
-def _decode_vhost_declare(payload: bytes) -> VhostDeclare:
-    return VhostDeclare(_Reader(payload).text())
-
-
-def _decode_vhost_delete(payload: bytes) -> VhostDelete:
-    return VhostDelete(_Reader(payload).text())
-
-
-def _decode_queue_delete(payload: bytes) -> QueueDelete:
-    return QueueDelete(_Reader(payload).number(4))
-
-
-def _decode_chunk(payload: bytes) -> Chunk:
-    return Chunk(payload[1:])
-
-
-def _decode_clean_stop(payload: bytes) -> CleanStop:
-    return CleanStop()
-
-
-DECODERS: Final[dict[int, Callable[[bytes], Any]]] = {
-    VHOST_DECLARE: _decode_vhost_declare,
-    VHOST_DELETE: _decode_vhost_delete,
-    EXCHANGE_DECLARE: _decode_exchange,
-    EXCHANGE_DELETE: _decode_exchange_delete,
-    QUEUE_DECLARE: _decode_queue,
-    QUEUE_DELETE: _decode_queue_delete,
-    BIND: _decode_bind,
-    UNBIND: _decode_unbind,
-    PUBLISH: _decode_publish,
-    CHUNK: _decode_chunk,
-    SETTLE: _decode_settle,
-    REQUEUE: _decode_requeue,
-    CLEAN_STOP: _decode_clean_stop,
-}

@@ -2,7 +2,10 @@
 
 
 class Segment:
-    """One file's span of the log. `live` counts the messages in it that some queue still needs."""
+    """One file's span of the log, `base_lsn` up to and without `end_lsn`.
+
+    `live` counts the messages in it that some queue still needs; the broker keeps it.
+    """
 
     def __init__(self, base_lsn: int) -> None:
         self.base_lsn = base_lsn

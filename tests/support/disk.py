@@ -53,6 +53,9 @@ class MemoryDisk(Disk):
             raise FileNotFoundError(path)
         return File(0, path)
 
+    def open_to_read(self, path: str) -> File:
+        return self.open(path)
+
     def close(self, file: File) -> None:
         self.locked.discard(file.path)
 
