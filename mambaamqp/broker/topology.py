@@ -295,17 +295,21 @@ def bind(
     arguments: Table,
 ) -> None:
     """Bind an exchange to a queue or another exchange; an equal binding stays as it is."""
+    source_name = plain_name(source_name)
+    destination_name = plain_name(destination_name)
     _check_binding_rights(actor, source_name, destination_name, to_queue)
     source = find_exchange(vhost, source_name)
     destination = _find_destination(vhost, owner, destination_name, to_queue)
     source.validate_binding(routing_key, arguments)
-    if vhost.binding_count >= vhost.broker.limits.bindings_per_vhost_max:
-        limit = vhost.broker.limits.bindings_per_vhost_max
+    binding = Binding(source, destination, routing_key, arguments)
+    if source.has(binding):
+        return
+    limit = vhost.broker.limits.bindings_per_vhost_max
+    if vhost.binding_count >= limit:
         raise PreconditionFailed(
             f"cannot bind to exchange '{source_name}': binding limit in vhost '{vhost.name}' ({limit}) "
             "is reached"
         )
-    binding = Binding(source, destination, routing_key, arguments)
     if vhost.put_binding(binding) and vhost.is_durable(binding):
         vhost.broker.journal.append(
             records.bind(
@@ -326,6 +330,8 @@ def unbind(
     arguments: Table,
 ) -> None:
     """Remove a binding; one that is not there, or whose ends are not, is fine."""
+    source_name = plain_name(source_name)
+    destination_name = plain_name(destination_name)
     _check_binding_rights(actor, source_name, destination_name, to_queue)
     source = vhost.exchanges.get(source_name)
     found = vhost.queues.get(destination_name) if to_queue else vhost.exchanges.get(destination_name)

@@ -78,6 +78,12 @@ def close_channel(session: "Session", fault: ChannelFault) -> None:
     session.touch()
 
 
+def forget_routes(session: "Session") -> None:
+    """Rights may have changed: every channel asks again before it publishes."""
+    for channel in session.channels.values():
+        channel.routes.clear()
+
+
 def close_method(cls: Any, fault: Fault, index: int) -> Method:
     """channel.close or connection.close (`cls`): the fault, and the method that failed, 0 for none."""
     return cls(

@@ -96,6 +96,7 @@ class Session(Waiter):
         self.outbox_full = False
         """A consumer was held back because the outbox was over its mark."""
         self.woken = False
+        self.rights = broker.access.generation
         self.publishers: list[Channel] = []
         self.parked: list[Channel] = []
         """Channels whose confirms wait for the journal."""

@@ -48,6 +48,10 @@ def consume(session: "Session") -> None:
     """
     if not session.greeted and not session.greet():
         return
+    rights = session.broker.access.generation
+    if session.rights != rights:
+        session.rights = rights
+        channels.forget_routes(session)
     data = session.pending
     end: i64 = len(data)
     at: i64 = session.at

@@ -1,9 +1,9 @@
 """What a channel does with a publish: check it, resolve its route once, hand it to the queues.
 
 The route cache: the octets of basic.publish after the ticket (exchange, routing key, flags) are the key,
-so that a publisher that repeats itself costs one look-up. A change of the virtual host's topology or of
-permissions raises its generation and empties the cache. Order of the checks and texts as in RabbitMQ:
-size, permission, exchange, internal, expiration, user-id, route.
+so that a publisher that repeats itself costs one look-up. A change of the virtual host's topology raises its
+generation and empties the cache; so does a change of rights, at the next read. Order of the checks and texts
+as in RabbitMQ: size, permission, exchange, internal, expiration, user-id, route.
 """
 
 from typing import TYPE_CHECKING, Final

@@ -64,9 +64,13 @@ class Exchange(Destination):
         """Put the destinations that a message goes to into `found`, each once."""
         raise NotImplementedError
 
+    def has(self, binding: Binding) -> bool:
+        """Whether an equal binding stands already."""
+        return binding.identity in self._bindings
+
     def add(self, binding: Binding) -> bool:
         """Add a binding; False when an equal one stands already."""
-        if binding.identity in self._bindings:
+        if self.has(binding):
             return False
         self._bindings[binding.identity] = binding
         self._by_destination.setdefault(binding.destination, {})[binding.identity] = None
