@@ -39,10 +39,13 @@ class BodyDecoder:
         """Type of the record decoded last."""
         self._chunks: list[bytes] = []
         self._chunks_lsn = 0
+        self._cut = False
+        """The last chunk ended inside a frame."""
 
     def begin_run(self) -> None:
         """What follows is not the continuation of what came before."""
         self._chunks = []
+        self._cut = False
 
     def decode(self, body: bytes, body_lsn: int, segment: Segment) -> list[Stored]:
         """The records of a body; a chunked message stands where its first chunk does."""
@@ -57,8 +60,10 @@ class BodyDecoder:
                 end = at + RECORD_HEAD_BYTES + (head & records.RECORD_BYTES_MAX)
                 if end > size:
                     raise StoreError(f"the record at LSN {body_lsn + at} ends outside its frame")
-                if kind == records.PUBLISH and not self._chunks:
-                    found.append((body_lsn + at, segment, _publish(body, at, end)))
+                if kind == records.PUBLISH:
+                    publish = _publish(body, at, end)
+                    lsn = self._take_chunks(publish) if publish.chunked else body_lsn + at
+                    found.append((lsn, segment, publish))
                 elif head == _SETTLE_ONE_SIZE and body[at + 4] == VERSION:
                     _, _, queue_id, first, last = _SETTLE_ONE.unpack_from(body, at)
                     found.append((body_lsn + at, segment, Settle(queue_id, [(first, last)])))
@@ -76,21 +81,27 @@ class BodyDecoder:
     ) -> None:
         lsn = body_lsn + at
         if kind == records.CHUNK:
-            if not self._chunks:
-                self._chunks_lsn = lsn
-            self._chunks.append(body[at + RECORD_HEAD_BYTES + 1 : end])
+            self._take_chunk(_decode_chunk(body[at + RECORD_HEAD_BYTES : end]), lsn)
             return
-        if kind == records.PUBLISH:
-            publish = _publish(body, at, end)
-            if publish.chunked:
-                publish.content = self._chunks
-                lsn = self._chunks_lsn
-            self._chunks = []
-            found.append((lsn, segment, publish))
-            return
-        self._chunks = []
         if not (self.messages_only and kind in TOPOLOGY):
             found.append((lsn, segment, decode(kind, body[at + RECORD_HEAD_BYTES : end])))
+
+    def _take_chunk(self, chunk: records.Chunk, lsn: int) -> None:
+        if self._cut:
+            self._chunks[-1] += chunk.content
+        else:
+            if not self._chunks:
+                self._chunks_lsn = lsn
+            self._chunks.append(chunk.content)
+        self._cut = chunk.goes_on
+
+    def _take_chunks(self, publish: Publish) -> int:
+        """Put the chunks that came before into their message; where the first of them stands."""
+        if not self._chunks or self._cut:
+            raise StoreError("a publish record without the chunks of its content")
+        publish.content = self._chunks
+        self._chunks = []
+        return self._chunks_lsn
 
 
 def _publish(body: bytes, at: int, end: int) -> Publish:
@@ -218,7 +229,7 @@ def _decode_queue_delete(payload: bytes) -> records.QueueDelete:
 
 
 def _decode_chunk(payload: bytes) -> records.Chunk:
-    return records.Chunk(payload[1:])
+    return records.Chunk(payload[2:], payload[1] & records.GOES_ON != 0)
 
 
 def _decode_clean_stop(payload: bytes) -> records.CleanStop:

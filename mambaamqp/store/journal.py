@@ -55,6 +55,7 @@ class Journal:
     ) -> None:
         self.writer = writer
         self.segment_bytes = segment_bytes
+        self.frame_bytes_target = FRAME_BYTES_TARGET
         self.sync = sync
         self.segments: deque[Segment] = deque(segments)
         """Oldest first; the last one is written to."""
@@ -139,7 +140,7 @@ class Journal:
             self.segment = self._roll()
         self._frame_lsn = self.position
         self.position += HEADER_BYTES
-        self._frame_end_max = self.position + FRAME_BYTES_TARGET
+        self._frame_end_max = self.position + self.frame_bytes_target
         self._records_left = RECORDS_MAX
 
     def _close_frame(self, kind: int) -> None:

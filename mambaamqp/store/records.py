@@ -15,7 +15,11 @@ from mambaamqp.errors import StoreError
 VERSION: Final = 1
 RECORD_BYTES_MAX: Final = 0xFFFFFF
 CHUNK_BYTES: Final = 1024 * 1024
-"""Content beyond this is written in chunk records of about this size, of whole content frames each."""
+"""Content beyond this is written in chunk records of about this size."""
+PIECE_BYTES_MAX: Final = 8 * 1024 * 1024
+"""A piece of content beyond this is cut, since no record could hold it."""
+TARGETS_MAX: Final = 65_535
+"""Queues of one publish record; a message for more of them is written again for the rest."""
 
 VHOST_DECLARE: Final = 1
 VHOST_DELETE: Final = 2
@@ -33,6 +37,8 @@ CLEAN_STOP: Final = 13
 
 DEAD_LETTERED: Final = 1
 CHUNKED: Final = 2
+GOES_ON: Final = 1
+"""Of a chunk: its last frame goes on in the next chunk."""
 AUTO_DELETE: Final = 1
 INTERNAL: Final = 2
 
@@ -44,6 +50,7 @@ _RANGE: Final = Struct(">QQ")
 _COUNT: Final = Struct(">QI")
 _PUBLISH: Final = Struct(">BBQH")
 _TARGET: Final = Struct(">IQIB")
+_CHUNK: Final = Struct(">IBB")
 _ONE: Final = Struct(">IBBQHIQIB")
 """Record head, publish head and one target in one go: the hot record."""
 _ONE_BYTES: Final = _ONE.size - 4
@@ -153,10 +160,13 @@ class Publish:
 
 
 class Chunk:
-    __slots__ = ("content",)
+    """A part of the content of the message that is published next; `goes_on`: it ends inside a frame."""
 
-    def __init__(self, content: bytes) -> None:
+    __slots__ = ("content", "goes_on")
+
+    def __init__(self, content: bytes, goes_on: bool) -> None:
         self.content = content
+        self.goes_on = goes_on
 
 
 class Settle:
@@ -282,8 +292,10 @@ def publish_one(
     address: bytes,
     content: bytes,
 ) -> bytes:
-    """A message for one queue, its content in one piece below RECORD_BYTES_MAX: the hot record."""
+    """A message for one queue, its content in one piece: the hot record. StoreError above 16 MiB."""
     size = _ONE_BYTES + len(address) + len(content)
+    if size > RECORD_BYTES_MAX:
+        raise StoreError(f"a record of {size} bytes does not fit the journal's format")
     head = _ONE.pack(
         PUBLISH << 24 | size,
         VERSION,
@@ -301,40 +313,54 @@ def publish_one(
 def publish_many(
     dead_lettered: bool, published_ms: int, targets: list[Target], address: bytes, content: list[bytes]
 ) -> list[list[bytes]]:
-    """A message for any number of queues, of any size: records as lists of pieces, to be one atom."""
-    chunked = sum(len(piece) for piece in content) > CHUNK_BYTES
-    records = _chunks(content) if chunked else []
+    """A message for any number of queues, of any size: records as lists of pieces, to be one atom.
+
+    The pieces of the content are referred to, not copied.
+    """
+    content_bytes = 0
+    for piece in content:
+        content_bytes += len(piece)
+    chunked = content_bytes > CHUNK_BYTES
     flags = (DEAD_LETTERED if dead_lettered else 0) | (CHUNKED if chunked else 0)
-    parts = [_PUBLISH.pack(VERSION, flags, published_ms, len(targets))]
-    for target in targets:
-        parts.append(
-            _TARGET.pack(target.queue_id, target.position, target.delivery_count, target.redelivered)
-        )
-    parts.append(address)
-    if not chunked:
-        parts += content
-    size = sum(len(part) for part in parts)
-    records.append([_HEAD.pack(PUBLISH << 24 | size), *parts])
+    records: list[list[bytes]] = []
+    for at in range(0, len(targets), TARGETS_MAX):
+        if chunked:
+            records += _chunks(content)
+        some = targets[at : at + TARGETS_MAX]
+        parts = [_PUBLISH.pack(VERSION, flags, published_ms, len(some))]
+        for target in some:
+            parts.append(
+                _TARGET.pack(target.queue_id, target.position, target.delivery_count, target.redelivered)
+            )
+        parts.append(address)
+        size = _PUBLISH.size + len(some) * _TARGET.size + len(address)
+        if not chunked:
+            parts += content
+            size += content_bytes
+        records.append([_HEAD.pack(PUBLISH << 24 | size), *parts])
     return records
 
 
 def _chunks(content: list[bytes]) -> list[list[bytes]]:
-    """Chunk records that refer to the pieces; a piece is never copied or cut."""
+    """Chunk records of about CHUNK_BYTES, each of whole pieces; a piece that is larger by far is cut."""
     records: list[list[bytes]] = []
     run: list[bytes] = []
     size = 0
     for piece in content:
         if run and size + len(piece) > CHUNK_BYTES:
-            records.append(_chunk(run, size))
+            records.append(_chunk(run, size, 0))
             run, size = [], 0
+        while len(piece) > PIECE_BYTES_MAX:
+            records.append(_chunk([piece[:PIECE_BYTES_MAX]], PIECE_BYTES_MAX, GOES_ON))
+            piece = piece[PIECE_BYTES_MAX:]
         run.append(piece)
         size += len(piece)
-    records.append(_chunk(run, size))
+    records.append(_chunk(run, size, 0))
     return records
 
 
-def _chunk(run: list[bytes], size: int) -> list[bytes]:
-    return [_HEAD.pack(CHUNK << 24 | size + 1), _U8.pack(VERSION), *run]
+def _chunk(run: list[bytes], size: int, flags: int) -> list[bytes]:
+    return [_CHUNK.pack(CHUNK << 24 | size + 2, VERSION, flags), *run]
 
 
 def settle(queue_id: int, ranges: list[tuple[int, int]]) -> bytes:
