@@ -1,0 +1,1 @@
+"""Real clients against a real broker, which the tests start themselves on a free port."""
