@@ -83,7 +83,8 @@ class BodyDecoder:
         if kind == records.CHUNK:
             self._take_chunk(_decode_chunk(body[at + RECORD_HEAD_BYTES : end]), lsn)
             return
-        if not (self.messages_only and kind in TOPOLOGY):
+        # A clean stop says something only as the last record of all: see `last_kind`.
+        if not (kind == records.CLEAN_STOP or (self.messages_only and kind in TOPOLOGY)):
             found.append((lsn, segment, decode(kind, body[at + RECORD_HEAD_BYTES : end])))
 
     def _take_chunk(self, chunk: records.Chunk, lsn: int) -> None:

@@ -113,8 +113,18 @@ class SegmentReader:
                 if run_kind:
                     yield from self._run_frames(frame, run_kind)
                     continue
+            elif self.end == 0 and frame is None:
+                self._refuse_stranger()
             if not self._pass_over(self.end, broken_at):
                 return
+
+    def _refuse_stranger(self) -> None:
+        """A whole first frame that is not chained to the segment before was never written there."""
+        if self._frame(0) is not None:
+            raise StoreError(
+                f"{self._file.path} does not continue the segment before it: files of two stores, or of two "
+                "times of one, have been mixed"
+            )
 
     def _take(self, frame: StoredFrame) -> StoredFrame:
         self.end = frame.end
