@@ -24,6 +24,8 @@ INTEGER_MAX: Final = (1 << 63) - 1
 TIMESTAMP_MAX: Final = (1 << 64) - 1
 
 ENDS_BEFORE_VALUE: Final = "field table ends where a value should be"
+ENDS_INSIDE_LENGTH: Final = "field table ends inside a length"
+EXCEEDS: Final = "a length in a field table exceeds what holds it"
 ENDS_INSIDE_VALUE: Final = "field table ends inside a value"
 
 _U32: Final = Struct(">I")
@@ -46,14 +48,18 @@ _FIXED: Final[dict[int, Struct]] = {
     ord("d"): Struct(">d"),
 }
 
-_SIZES: Final[dict[int, int]] = {
-    ord("t"): 1,
-    ord("T"): 8,
-    ord("D"): 5,
-    ord("V"): 0,
-    **{code: fixed.size for code, fixed in _FIXED.items()},
-}
-"""Octets of the values whose size their type decides."""
+_UNKNOWN: Final = 255
+_LONG: Final = 254
+_NESTED: Final = 253
+_SIZES: Final = bytes(
+    _FIXED[code].size
+    if code in _FIXED
+    else {"t": 1, "T": 8, "D": 5, "V": 0, "S": _LONG, "x": _LONG, "F": _NESTED, "A": _NESTED}.get(
+        chr(code), _UNKNOWN
+    )
+    for code in range(256)
+)
+"""Type octet → the octets of its value, or one of the three marks above (u32 length in front; no type)."""
 
 KINDS: Final[dict[str, str]] = {
     "S": "longstr",
@@ -270,11 +276,11 @@ def _encode_key(key: str) -> bytes:
 def _span(data: bytes, at: int, end: int) -> tuple[int, int]:
     """Start and end of what a u32 length at `at` announces."""
     if end - at < 4:
-        raise SyntaxFault("field table ends inside a length")
+        raise SyntaxFault(ENDS_INSIDE_LENGTH)
     start = at + 4
     stop = start + int.from_bytes(data[at:start], "big")
     if stop > end:
-        raise SyntaxFault("a length in a field table exceeds what holds it")
+        raise SyntaxFault(EXCEEDS)
     return start, stop
 
 
@@ -373,26 +379,30 @@ def _check_value(data: bytes, at: i64, end: i64, depth: i64) -> i64:
     """The offset behind a value with its type octet at `at`: `_read_value` without the value."""
     if at >= end:
         raise SyntaxFault(ENDS_BEFORE_VALUE)
-    code = data[at]
-    at += 1
-    if code in _SIZES:
-        size: i64 = _SIZES[code]
-        if end - at < size:
-            raise SyntaxFault(ENDS_INSIDE_VALUE)
-        return at + size
-    if code not in (83, 70, 65, 120):  # S, F, A, x
+    code: i64 = data[at]
+    size: i64 = _SIZES[code]
+    start: i64 = at + 1
+    if size == _UNKNOWN:
         raise _unknown(code)
-    start, stop = _span(data, at, end)
-    if code in (83, 120):
-        return stop
-    if depth >= DEPTH_MAX:
-        raise _too_deep()
-    if code == 70:
-        _check_entries(data, start, stop, depth + 1)
-        return stop
-    inside: i64 = start
-    while inside < stop:
-        inside = _check_value(data, inside, stop, depth + 1)
+    if size < _NESTED:
+        if end - start < size:
+            raise SyntaxFault(ENDS_INSIDE_VALUE)
+        return start + size
+    inside: i64 = start + 4
+    if inside > end:
+        raise SyntaxFault(ENDS_INSIDE_LENGTH)
+    length: i64 = int.from_bytes(data[start:inside], "big")
+    stop: i64 = inside + length
+    if stop > end:
+        raise SyntaxFault(EXCEEDS)
+    if size == _NESTED:
+        if depth >= DEPTH_MAX:
+            raise _too_deep()
+        if code == 70:
+            _check_entries(data, inside, stop, depth + 1)
+            return stop
+        while inside < stop:
+            inside = _check_value(data, inside, stop, depth + 1)
     return stop
 
 
