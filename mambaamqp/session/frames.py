@@ -169,6 +169,7 @@ def _frame(session: "Session", kind: i64, number: i64, payload: bytes) -> None:
     if channel is None:
         channels.open_channel(session, kind, number, payload)
     elif channel.assembly is not None:
+        session.method_index = fast.PUBLISH_INDEX
         channel.content_frame(kind, payload)
     elif kind != FRAME_METHOD:
         if not channel.closing:

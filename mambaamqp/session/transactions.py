@@ -30,8 +30,8 @@ class Transaction:
 
     def publish(self, message: Message, queues: list[Queue], mandatory: bool) -> None:
         """Hold a publish back."""
-        self._count(message.body_bytes)
         self.publications.append(Publication(message, queues, mandatory))
+        self._count(message.body_bytes)
 
     def hold(self, tag: int, entry: Entry, action: str) -> None:
         """Hold an acknowledgement back; `action` is ack, reject, requeue or return (a counted requeue)."""
