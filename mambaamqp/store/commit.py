@@ -51,6 +51,8 @@ class Commit:
 
     def _write(self) -> None:
         writer = self.writer
+        if self.doomed:
+            writer.sync()
         if self._runs is None:
             self._runs = writer.pack(self.frames)
             self.frames = []

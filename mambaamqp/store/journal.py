@@ -65,7 +65,8 @@ class Journal:
         self.record_lsn = end_lsn
         """Where the record appended last starts."""
         self.checkpoint_lsn = checkpoint_lsn
-        """Segments that end at or before this need not be read for topology any more."""
+        """Segments that end at or before this need not be read for topology any more: it has been said again
+        later, durably."""
         self._sealed_lsn = end_lsn
         self._frame_lsn = end_lsn
         self._frame_end_max = CLOSED
@@ -78,6 +79,8 @@ class Journal:
         self._frames: list[Frame] = []
         self._doomed: list[Segment] = []
         self._checkpoint_frames = 0
+        self._checkpoint_base = checkpoint_lsn
+        self._checkpoint_end = 0
         self.segment = self._roll()
 
     @property
@@ -173,7 +176,11 @@ class Journal:
         assert self._atom_depth == 0, "sealed in the middle of an atom"
         if self._frame_end_max != CLOSED:
             self._close_frame(BATCH)
-        if not (self._frames or self._doomed):
+        if self._doomed and not self._frames:
+            # A frame to say that what makes them needless is safe: see SYNCED.
+            self._open_frame()
+            self._close_frame(BATCH)
+        if not self._frames:
             return None
         commit = Commit(self.writer, self._frames, self._doomed, self.position, self.sync)
         self._frames = []
@@ -184,13 +191,15 @@ class Journal:
     def committed(self, commit: Commit) -> None:
         """The commit is on stable storage."""
         self.durable = commit.position
+        if self.durable >= self._checkpoint_end:
+            self.checkpoint_lsn = self._checkpoint_base
 
     # Space
 
     def wants_checkpoint(self) -> bool:
         """Whether segments could go if only the topology in them were said again."""
         oldest = self.segments[0]
-        return oldest is not self.segment and oldest.live == 0 and oldest.end_lsn > self.checkpoint_lsn
+        return oldest is not self.segment and oldest.live == 0 and oldest.end_lsn > self._checkpoint_base
 
     def begin_checkpoint(self) -> None:
         """The topology follows, all of it."""
@@ -203,7 +212,7 @@ class Journal:
         self._atom_depth += 1
 
     def end_checkpoint(self) -> None:
-        """The topology has been said again; older segments are not needed for it once this is committed."""
+        """The topology has been said again; older segments are not needed for it once this is durable."""
         self._atom_depth -= 1
         if self._frame_end_max == CLOSED:
             self._open_frame()
@@ -212,13 +221,14 @@ class Journal:
             self._frame_lsn = self.position
             self.position += HEADER_BYTES + frame.body_bytes
             self._put_frame(frame.kind, frame.record_count, frame.pieces)
-        self.checkpoint_lsn = self.segment.base_lsn
+        self._checkpoint_base = self.segment.base_lsn
+        self._checkpoint_end = self.position
 
     def drop_dead_segments(self) -> int:
         """Let the oldest segments go that nothing needs; returns how many. The next commit removes them.
 
-        It does so after its own sync, so that the checkpoint, and what settled their messages, is safe before
-        they are gone.
+        It does so after its own sync, so that what settled their messages is safe before they are gone, and
+        so is a frame which says that the checkpoint is.
         """
         count = 0
         while self.segments[0] is not self.segment:

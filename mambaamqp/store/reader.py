@@ -162,7 +162,7 @@ class SegmentReader:
             if start >= self._expected_end:
                 return False
             resume, torn = self._resume(broken_at), False
-        end = resume if resume else (self._size if self._is_last else self._expected_end)
+        end = resume if resume else (self._used_end(start) if self._is_last else self._expected_end)
         self.gaps.append(Gap(start, end, torn))
         if torn:
             return False
@@ -239,6 +239,18 @@ class SegmentReader:
                 return True
             at += len(part)
         return True
+
+    def _used_end(self, start: int) -> int:
+        """Behind the last octet that is not zero, in what follows `start`."""
+        end = at = start
+        while at < self._limit:
+            part = self._disk.read(self._file, min(READ_BYTES, self._limit - at), at)
+            if not part:
+                break
+            if part != ZEROS[: len(part)]:
+                end = at + len(part.rstrip(b"\0"))
+            at += len(part)
+        return end
 
     # Octets
 

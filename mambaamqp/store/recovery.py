@@ -187,8 +187,7 @@ class Recovered:
             at, end = gap.start, min(gap.end, self.disk.size(file))
             while at < end:
                 part = self.disk.read(file, min(READ_BYTES, end - at), at)
-                # The unused end of a reservation says nothing, and is not worth its room.
-                self.disk.write(copy, part.rstrip(b"\0") if at + len(part) == end else part, at - gap.start)
+                self.disk.write(copy, part, at - gap.start)
                 at += len(part)
             self.disk.sync(copy)
         finally:
@@ -226,11 +225,13 @@ class Recovered:
 
 
 class Checkpoint:
-    """The topology at the start of a segment: from `start` up to and without `end` in its file."""
+    """The topology at the start of a segment: the run that begins at offset `start` of its file."""
 
-    def __init__(self, base_lsn: int, start: int) -> None:
+    def __init__(self, base_lsn: int, start: int, segment_end: int | None) -> None:
         self.base_lsn = base_lsn
         self.start = start
+        self.segment_end = segment_end
+        """As in SegmentReader."""
 
     def records(self, disk: Disk, directory: str) -> Iterator[Stored]:
         """Its records."""
@@ -238,7 +239,7 @@ class Checkpoint:
         decoder = BodyDecoder()
         file = disk.open_to_read(f"{directory}/{segment_name(self.base_lsn)}")
         try:
-            for frame in SegmentReader(disk, file, self.base_lsn, end=None).frames():
+            for frame in SegmentReader(disk, file, self.base_lsn, end=self.segment_end).frames():
                 if frame.offset >= self.start:
                     lsn = self.base_lsn + frame.offset + HEADER_BYTES
                     yield from decoder.decode(frame.body, lsn, segment)
@@ -255,12 +256,15 @@ def segment_bases(disk: Disk, directory: str) -> list[int]:
 
 def find_checkpoint(disk: Disk, directory: str, bases: list[int]) -> Checkpoint | None:
     """The newest whole checkpoint, out of the first frames of each segment."""
+    successor: int | None = None
     for base in reversed(bases):
+        segment_end = None if successor is None else successor - base
+        successor = base
         file = disk.open_to_read(f"{directory}/{segment_name(base)}")
         try:
-            for frame in SegmentReader(disk, file, base, end=None).frames():
+            for frame in SegmentReader(disk, file, base, end=segment_end).frames():
                 if frame.run_kind == CHECKPOINT:
-                    return Checkpoint(base, frame.offset)
+                    return Checkpoint(base, frame.offset, segment_end)
                 if frame.kind != EPOCH:
                     break
         finally:

@@ -17,7 +17,6 @@ class Store:
     """An opened store: what was found in it, and a journal that goes on."""
 
     def __init__(self, disk: MemoryDisk, *, on_corruption: str = "quarantine", sync: bool = True) -> None:
-        disk.locked.clear()
         self.disk = disk
         self.recovered: Recovered = open_store(DIRECTORY, disk, on_corruption=on_corruption)
         self.found = list(self.recovered.records())
