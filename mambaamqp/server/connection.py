@@ -5,14 +5,14 @@ socket, and its deadline goes to the timers.
 
 Theory of operation
 -------------------
-One task per connection, and it only reads. Sending happens at the end of a batch, directly and without
-blocking, for every session that was read or woken (`examine`); only while the kernel's buffer is full does a
-second task wait for room. So a message from one connection to another costs two system calls and no task
-switch, and an idle connection costs one parked task.
+A connection has no task. The poller calls `ready` when its socket can be read or has room again; at the end
+of the batch the node calls `examine` for every connection that was read or woken, which sends what the
+session has, directly and without blocking, and settles what to wait for next. So a message from one
+connection to another costs two system calls, and an idle connection costs a few objects.
 
-The task waits for readability before each read, even after a full one: that way every connection that has
-something gets one bounded read in each turn of the event loop, and a greedy publisher cannot keep the
-acknowledgements of a consumer waiting.
+Nobody gets more than one bounded read in a turn. The bound is small while others are about, so that a greedy
+publisher does not keep the acknowledgements of a consumer waiting. It is large, since larger reads are
+cheaper, for a connection that has been alone for a while, and for one that waits for confirms: those pace it.
 
 Closing: when the session says so, what remains is sent, the write side is shut down, and the peer gets
 CLOSE_SECONDS to do the same. Without that wait, unread bytes would turn our last frames into a reset.
@@ -23,16 +23,17 @@ import math
 import socket
 from typing import TYPE_CHECKING
 
-import trio
-
 from mambaamqp.server.ports import Address, OpenSession, SessionPort
 
 if TYPE_CHECKING:
     from mambaamqp.server.node import Node
 
 READ_BYTES_MAX = 127 * 1024
-"""One turn of one connection. Larger reads save little and delay everybody else; and from 128 KiB on the C
-library maps fresh pages for each buffer, which costs more than the read."""
+"""One read, at the most. From 128 KiB on the C library maps fresh pages for each buffer, which costs more
+than the read."""
+
+READ_BYTES_SHARED = 16 * 1024
+"""One read of an unpaced connection while others are about: a hundred small messages."""
 
 CLOSE_SECONDS = 3.0
 """How long a closing connection may take to drain and to answer our end of stream."""
@@ -46,8 +47,9 @@ class Connection:
     __slots__ = (
         "_closing",
         "_discard",
+        "_full",
         "_node",
-        "_parked",
+        "_reading",
         "_shut_down",
         "_sock",
         "_unsent",
@@ -55,6 +57,7 @@ class Connection:
         "dirty",
         "due",
         "gone",
+        "greedy",
         "local",
         "logged_in",
         "login_pending",
@@ -76,16 +79,18 @@ class Connection:
         self.dirty = False
         self.due = math.inf
         self.gone = False
+        self.greedy = False
         self.logged_in = False
         self.login_pending: object = None
         self._node = node
         self._sock = sock
         self._unsent: bytes | memoryview = b""
+        self._full = False
+        self._reading = False
         self._writing = False
         self._closing = False
         self._shut_down = False
         self._discard = False
-        self._parked: trio.lowlevel.Task | None = None
         self.session: SessionPort = open_session(peer, local, self.wake, now)
 
     @property
@@ -99,29 +104,18 @@ class Connection:
             self.dirty = True
             self._node.dirty.append(self)
 
-    async def run(self) -> None:
-        """Read until the connection is over. Never raises for what happens to this one connection."""
-        node = self._node
-        sock = self._sock
-        wait_readable = trio.lowlevel.wait_readable
-        try:
-            self.wake()
-            node.finish(node.now())
-            while not self.gone:
-                if self._discard or self.session.wants_read:
-                    await wait_readable(sock)
-                    if not self.gone:
-                        self._read()
-                else:
-                    await self._park()
-        except trio.ClosedResourceError:
-            pass  # lose() closed the socket under the reader: that is how it is told
-        except Exception:
-            log.exception("connection %s: unexpected error, closing it", self.name)
-        finally:
-            if not self.gone:
-                self.lose(node.now())
-                node.finish(node.now())
+    def ready(self, readable: bool, writable: bool, now: float) -> None:
+        """The socket can be read, or has room again. Never raises."""
+        if self.gone:
+            return
+        self.wake()
+        if writable:
+            self._full = False
+        if readable:
+            try:
+                self._read(now)
+            except Exception:
+                self._broken(now)
 
     def examine(self, now: float) -> None:
         """End of a batch: do what the session asks for. Never raises."""
@@ -131,20 +125,15 @@ class Connection:
             session = self.session
             if session.login is not None:
                 self._node.logins.verify(self, now)
-            if not self._writing and not self._send(now):
-                self._writing = True
-                self._node.spawn(self._write)
-            if self.gone:
-                return
+            if not self._full:
+                self._full = not self._send(now)
             if session.closing and not session.waiting:
                 self._close(now)
             elif session.deadline < self.due:
                 self._node.timers.schedule(self, session.deadline)
-            if self._parked is not None and (self._discard or session.wants_read):
-                self._unpark()
+            self._watch(self._discard or session.wants_read, self._full)
         except Exception:
-            log.exception("connection %s: unexpected error, closing it", self.name)
-            self.lose(now)
+            self._broken(now)
 
     def expire(self, now: float) -> None:
         """The deadline has come: the session's, or the one for closing. Never raises."""
@@ -156,8 +145,7 @@ class Connection:
                 self.session.tick(now)
             self.wake()
         except Exception:
-            log.exception("connection %s: unexpected error, closing it", self.name)
-            self.lose(now)
+            self._broken(now)
 
     def say_goodbye(self, text: str | None, now: float) -> None:
         """Ask the session to shut down with a text, or, without one, to fail. Never raises."""
@@ -168,46 +156,49 @@ class Connection:
                 self.session.shutdown(text, now)
             self.wake()
         except Exception:
-            log.exception("connection %s: unexpected error, closing it", self.name)
-            self.lose(now)
+            self._broken(now)
 
     def lose(self, now: float) -> None:
         """The socket is gone, or goes now: tell the session and forget everything. Never raises."""
         if self.gone:
             return
+        self._watch(False, False)
         self.gone = True
-        trio.lowlevel.notify_closing(self._sock)
         self._sock.close()
         self._unsent = b""
         try:
             self.session.connection_lost(now)
         except Exception:
             log.exception("connection %s: unexpected error while closing it", self.name)
-        if self._parked is not None:
-            self._unpark()
         self._node.forget(self)
 
-    def _read(self) -> None:
+    def _broken(self, now: float) -> None:
+        """In an except clause: a bug of ours ends this connection, and no other."""
+        log.exception("connection %s: unexpected error, closing it", self.name)
+        self.lose(now)
+
+    def _read(self, now: float) -> None:
+        paced = self._node.is_alone(self) or self.session.waiting
+        bytes_max = READ_BYTES_MAX if paced else READ_BYTES_SHARED
         try:
-            data = self._sock.recv(READ_BYTES_MAX)
+            data = self._sock.recv(bytes_max)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
             data = b""  # a reset ends the connection as an end of stream does
-        node = self._node
-        now = node.now()
+        self.greedy = len(data) == bytes_max
         if not data:
             self.lose(now)
         elif not self._discard:
             self.session.receive_data(data, now)
-            self.wake()
-        node.finish(now)
 
     def _send(self, now: float) -> bool:
         """Send until nothing is left or the socket is full; False when it is full."""
-        send = self._sock.send
         data_to_send = self.session.data_to_send
         data = self._unsent or data_to_send()
+        if not data:
+            return True
+        send = self._sock.send
         while data:
             try:
                 sent = send(data)
@@ -223,47 +214,24 @@ class Connection:
         self._unsent = b""
         return True
 
-    async def _write(self) -> None:
-        """Send what the kernel did not take at once. The node continues with what this made room for."""
-        node = self._node
-        try:
-            while self._writing and not self.gone:
-                await trio.lowlevel.wait_writable(self._sock)
-                if self.gone:
-                    return
-                now = node.now()
-                self._writing = not self._send(now)
-                self.wake()
-                node.finish(now)
-        except trio.ClosedResourceError:
-            pass
-        except Exception:
-            log.exception("connection %s: unexpected error, closing it", self.name)
-            self.lose(node.now())
-            node.finish(node.now())
+    def _watch(self, read: bool, write: bool) -> None:
+        if self.gone:
+            return
+        if read != self._reading or write != self._writing:
+            watched = self._reading or self._writing
+            self._reading, self._writing = read, write
+            self._node.poller.watch(self._sock, self, read=read, write=write, watched=watched)
 
     def _close(self, now: float) -> None:
+        if self.gone:
+            return
         if not self._closing:
             self._closing = True
             self._discard = True
             self._node.timers.schedule(self, now + CLOSE_SECONDS)
-        if not self._writing and not self._shut_down:
+        if not self._full and not self._shut_down:
             self._shut_down = True
             try:
                 self._sock.shutdown(socket.SHUT_WR)
             except OSError:
                 self.lose(now)
-
-    async def _park(self) -> None:
-        self._parked = trio.lowlevel.current_task()
-
-        def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
-            self._parked = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
-
-    def _unpark(self) -> None:
-        assert self._parked is not None
-        task, self._parked = self._parked, None
-        trio.lowlevel.reschedule(task)

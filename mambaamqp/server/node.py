@@ -24,11 +24,15 @@ from mambaamqp.errors import StoreError
 from mambaamqp.server.committer import Committer
 from mambaamqp.server.connection import Connection
 from mambaamqp.server.logins import AccessPort, Logins
+from mambaamqp.server.poller import Poller
 from mambaamqp.server.ports import Address, BrokerPort, JournalPort, OpenSession
 from mambaamqp.server.timers import Timers
 
 ROUNDS_MAX = 4
 """Rounds of dispatch and send in one batch before the readers get their turn."""
+
+READS_ALONE = 8
+"""After so many reads of one connection in a row, nobody else is about."""
 
 REFUSAL_LOG_SECONDS = 1.0
 """A flood of refused connections writes one line in this time."""
@@ -54,6 +58,7 @@ class Node:
     ) -> None:
         self.broker = broker
         self.timers = Timers()
+        self.poller = Poller()
         self.logins = Logins(access, self)
         self.committer = Committer(
             journal, disk, self.timers, self, self._durable, self._store_failed, sync_interval_seconds
@@ -67,6 +72,8 @@ class Node:
         self._connections_max = connections_max
         self._connections_pre_login_max = connections_pre_login_max
         self._pre_login = 0
+        self._last_read: Connection | None = None
+        self._reads_alone = 0
         self._finishing = False
         self._broker_timer = BrokerTimer(broker)
         self._more_work = trio.Event()
@@ -78,6 +85,7 @@ class Node:
         """Start the committer's thread and the node's own tasks."""
         self.committer.start()
         self.spawn(self.timers.run, self)
+        self.spawn(self.poller.run, self)
         self.spawn(self._continue)
 
     def now(self) -> float:
@@ -129,6 +137,15 @@ class Node:
             await trio.lowlevel.checkpoint()
             self.finish(self.now())
 
+    def is_alone(self, connection: Connection) -> bool:
+        """Whether the connection, which is about to be read, was the only one read for a while."""
+        if self._last_read is connection:
+            self._reads_alone += 1
+        else:
+            self._last_read = connection
+            self._reads_alone = 0
+        return self._reads_alone >= READS_ALONE
+
     # --- connections
 
     async def wait_for_room(self) -> None:
@@ -157,7 +174,8 @@ class Node:
             return
         self.connections.add(connection)
         self._pre_login += 1
-        self.spawn(connection.run)
+        connection.wake()
+        self.finish(now)
 
     def login_answered(self, connection: Connection) -> None:
         """Accepted or refused, the connection has left the crowd before login."""
@@ -169,6 +187,8 @@ class Node:
         """The connection is gone."""
         self.timers.cancel(connection)
         self.connections.discard(connection)
+        if self._last_read is connection:
+            self._last_read = None
         if not connection.logged_in:
             self._leave_pre_login()
         if not self.connections:
