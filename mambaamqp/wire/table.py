@@ -23,7 +23,6 @@ INTEGER_MIN: Final = -(1 << 63)
 INTEGER_MAX: Final = (1 << 63) - 1
 TIMESTAMP_MAX: Final = (1 << 64) - 1
 
-ENDS_BEFORE_VALUE: Final = "field table ends where a value should be"
 ENDS_INSIDE_LENGTH: Final = "field table ends inside a length"
 EXCEEDS: Final = "a length in a field table exceeds what holds it"
 ENDS_INSIDE_VALUE: Final = "field table ends inside a value"
@@ -306,9 +305,7 @@ def _read_entries(
 
 
 def _read_value(data: bytes, at: int, end: int, depth: int) -> tuple[Value, int]:
-    """A value with its type octet at `at`, and the offset behind it."""
-    if at >= end:
-        raise SyntaxFault(ENDS_BEFORE_VALUE)
+    """A value with its type octet at `at`, which the caller knows to be before `end`; the offset behind it."""
     code = data[at]
     at += 1
     if code == 83:  # S
@@ -377,8 +374,6 @@ def _check_entries(data: bytes, at: i64, end: i64, depth: i64) -> None:
 
 def _check_value(data: bytes, at: i64, end: i64, depth: i64) -> i64:
     """The offset behind a value with its type octet at `at`: `_read_value` without the value."""
-    if at >= end:
-        raise SyntaxFault(ENDS_BEFORE_VALUE)
     code: i64 = data[at]
     size: i64 = _SIZES[code]
     start: i64 = at + 1
