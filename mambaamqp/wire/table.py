@@ -305,7 +305,7 @@ def _read_entries(
 
 
 def _read_value(data: bytes, at: int, end: int, depth: int) -> tuple[Value, int]:
-    """A value with its type octet at `at`, which the caller knows to be before `end`; the offset behind it."""
+    """A value with its type octet at `at` (the caller knows it is before `end`), and the offset behind it."""
     code = data[at]
     at += 1
     if code == 83:  # S
