@@ -13,6 +13,7 @@ from mambaamqp.access.permissions import Access
 from mambaamqp.broker.agenda import Agenda
 from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.message import Message
+from mambaamqp.broker.pace import CHECK_SECONDS
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.replay import Replay
 from mambaamqp.broker.snapshot import write_topology
@@ -57,6 +58,8 @@ class Broker:
         self.settling: list[Queue] = []
         self.graves: list[tuple[Entry, str]] = []
         self.agenda = Agenda()
+        self.paced: dict[Queue, float] = {}
+        """Queues whose publishers pause, and when to look whether that still makes sense."""
         self.waiters: list[Waiter] = []
         self.blocked: list[Waiter] = []
         self.alarm = ""
@@ -120,6 +123,7 @@ class Broker:
     def tick(self, now: float) -> None:
         """Expire messages and queues whose time has come."""
         self.at(now)
+        self._check_pace(now)
         for queue in self.agenda.due(now):
             if queue.tick(now):
                 queue.vhost.drop_queue(queue)
@@ -128,7 +132,20 @@ class Broker:
     @property
     def deadline(self) -> float:
         """When `tick` must be called next; infinite without anything to wait for."""
-        return self.agenda.next_moment()
+        return (
+            min(self.agenda.next_moment(), *self.paced.values()) if self.paced else self.agenda.next_moment()
+        )
+
+    def _check_pace(self, now: float) -> None:
+        """Let publishers go on whose queues' consumers have stopped taking."""
+        for queue, moment in list(self.paced.items()):
+            if not queue.pace.waiting:
+                del self.paced[queue]
+            elif moment <= now and queue.pace.keeps_up():
+                self.paced[queue] = now + CHECK_SECONDS
+            elif moment <= now:
+                del self.paced[queue]
+                queue.pace.release(now)
 
     # The journal
 

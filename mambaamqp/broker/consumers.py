@@ -57,6 +57,11 @@ class Rotation:
         self.rings: dict[int, deque[Consumer]] = {}
         self.priorities: list[int] = []
 
+    @property
+    def alone(self) -> bool:
+        """Whether there is one consumer only: nobody to take turns with."""
+        return len(self.priorities) == 1 and len(self.rings[self.priorities[0]]) == 1
+
     def enter(self, consumer: Consumer) -> None:
         """Join at the end of the ring of one's priority."""
         ring = self.rings.get(consumer.priority)

@@ -23,27 +23,15 @@ NEVER: Final = float("inf")
 class Entry:
     """A message in a queue; `deadline` in monotonic seconds, `journaled` if its settlement is written."""
 
-    __slots__ = (
-        "acquired_count",
-        "consumer",
-        "deadline",
-        "delivery_count",
-        "journaled",
-        "message",
-        "position",
-        "queue",
-        "redelivered",
-        "state",
-    )
+    # Defaults stand on the class: what most entries do not need costs them nothing.
+    delivery_count: int = 0
+    redelivered: bool = False
+    state: int = READY
+    deadline: float = NEVER
+    consumer: "Consumer | None" = None
+    journaled: bool = False
 
     def __init__(self, message: Message, queue: "Queue", position: int) -> None:
         self.message = message
         self.queue = queue
         self.position = position
-        self.delivery_count = 0
-        self.acquired_count = 0
-        self.redelivered = False
-        self.state = READY
-        self.deadline = NEVER
-        self.consumer: Consumer | None = None
-        self.journaled = False

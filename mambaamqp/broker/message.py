@@ -19,34 +19,22 @@ class Message:
     `references` counts the journaled entries that still need it there.
     """
 
-    __slots__ = (
-        "address",
-        "body_bytes",
-        "content",
-        "dead_lettered",
-        "expiration_ms",
-        "frame_bytes",
-        "more",
-        "persistent",
-        "priority",
-        "published_ms",
-        "references",
-        "segment",
-    )
+    # Defaults stand on the class: what most messages do not have costs them nothing.
+    more: list[bytes] | None = None
+    frame_bytes: int = 0
+    """The largest frame of the content: a consumer with a smaller frame_max needs it cut again."""
+    priority: int = -1
+    expiration_ms: int = -1
+    published_ms: int = 0
+    dead_lettered: bool = False
+    segment: Segment | None = None
+    references: int = 0
 
     def __init__(self, address: bytes, content: bytes, body_bytes: int, persistent: bool) -> None:
         self.address = address
         self.content = content
-        self.more: list[bytes] | None = None
         self.body_bytes = body_bytes
-        self.frame_bytes = 0
         self.persistent = persistent
-        self.priority = -1
-        self.expiration_ms = -1
-        self.published_ms = 0
-        self.dead_lettered = False
-        self.segment: Segment | None = None
-        self.references = 0
 
     def header(self) -> bytes:
         """The content header's payload: class, weight, body size, flags, properties."""

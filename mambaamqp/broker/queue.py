@@ -17,7 +17,9 @@ from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.entry import GONE, NEVER, READY, UNACKED, Entry
 from mambaamqp.broker.expiry import Expiry
 from mambaamqp.broker.message import Message
+from mambaamqp.broker.pace import CHECK_SECONDS, Pace
 from mambaamqp.broker.ready import PriorityReady, Ready
+from mambaamqp.broker.waiter import Waiter
 from mambaamqp.wire.table import Table
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class Queue(Destination):
         self.ready: Ready = _ready_for(arguments)
         self.unacked = 0
         self.next_position = 1
+        self.pace = Pace()
         self.consumers: list[Consumer] = []
         self.rotation = Rotation()
         self.had_consumer = False
@@ -118,12 +121,14 @@ class Queue(Destination):
     def _watch(self, entry: Entry) -> None:
         """Start the clock of an entry; one that may not wait at all goes to a consumer now or never."""
         ttl_ms = self.ttl_ms(entry.message)
-        entry.deadline = self.broker.now + ttl_ms / 1000
         if ttl_ms == 0:
             self.dispatch()
+            # Only now, or it would be too late for the consumer that waits for it.
+            entry.deadline = self.broker.now
             if entry.state == READY:
                 self._expire(entry)
             return
+        entry.deadline = self.broker.now + ttl_ms / 1000
         self.expiry.add(entry)
         self.broker.agenda.schedule(self, entry.deadline)
 
@@ -162,22 +167,38 @@ class Queue(Destination):
         """Hand out what waits to consumers that can take it."""
         self.dirty = False
         ready = self.ready
+        if not ready.count:
+            return
+        before = ready.count
         rotation = self.rotation
         while ready.count:
             consumer = rotation.next()
             if consumer is None:
-                return
+                break
+            self._serve(consumer, rotation.alone)
+        self.pace.taken += before - ready.count
+        if self.pace.caught_up(ready.count):
+            self.pace.release(self.broker.now)
+
+    def _serve(self, consumer: Consumer, alone: bool) -> None:
+        """Hand entries to a consumer: one, or, where there is no other, as many as it can take."""
+        ready = self.ready
+        while True:
             entry = self.take()
             if entry is None:
                 return
-            if consumer.no_ack:
-                self.settle_unseen(entry)
-            else:
+            if not consumer.no_ack:
                 entry.state = UNACKED
                 entry.consumer = consumer
                 self.unacked += 1
                 consumer.credit -= 1
+            else:
+                entry.state = GONE
+                if entry.journaled:
+                    self._forget(entry)
             consumer.deliver(entry)
+            if not (alone and ready.count and consumer.can_take()):
+                return
 
     def take(self) -> Entry | None:
         """The next entry whose time is not up, out of the line; the caller says what becomes of it."""
@@ -251,6 +272,7 @@ class Queue(Destination):
     def drain(self) -> int:
         """The queue is being deleted: release all that waits without a word to the journal."""
         self.deleted = True
+        self.pace.release(self.broker.now)
         count = self.ready.count
         while (entry := self.ready.pop()) is not None:
             entry.state = GONE
@@ -283,6 +305,14 @@ class Queue(Destination):
         if not self.settling:
             self.settling = True
             self.broker.settling.append(self)
+
+    def hold_back(self, publisher: Waiter) -> bool:
+        """Whether `publisher` must pause until the consumers have caught up; it is told by `proceed`."""
+        if not self.rotation.priorities or not self.pace.behind(self.ready.count):
+            return False
+        self.pace.hold(publisher)
+        self.broker.paced[self] = self.broker.now + CHECK_SECONDS
+        return True
 
     # Time
 

@@ -11,6 +11,10 @@ class Waiter:
         """The journal is on stable storage up to `position`."""
         raise NotImplementedError
 
+    def proceed(self, now: float) -> None:
+        """The consumers of a queue that was published to have caught up."""
+        raise NotImplementedError
+
     def unblocked(self, now: float) -> None:
         """The alarm that blocked this publisher is over."""
         raise NotImplementedError

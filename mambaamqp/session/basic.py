@@ -143,6 +143,7 @@ def tx_select(channel: "Channel", method: Any) -> None:
         raise PreconditionFailed("cannot switch from confirm to tx mode")
     if channel.transaction is None:
         settings = channel.session.settings
+        channel.session.plan = None
         channel.transaction = Transaction(settings.tx_operations_max, settings.tx_bytes_max)
     channel.send(Tx.SelectOk())
 

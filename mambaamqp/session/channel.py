@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.message import Message
+from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.vhost import VirtualHost
 from mambaamqp.errors import FrameFault, PreconditionFailed
 from mambaamqp.session.confirms import Confirms
 from mambaamqp.session.content import Assembly
-from mambaamqp.session.publishing import NO_ROUTE, NO_ROUTE_TEXT, Route, publication, resolve
+from mambaamqp.session.publishing import NO_ROUTE, NO_ROUTE_TEXT, Plan, Route, publication, resolve
 from mambaamqp.session.transactions import Transaction
 from mambaamqp.session.unacked import Unacked
 from mambaamqp.wire import fast, properties
@@ -86,14 +87,28 @@ class Channel:
         message.published_ms = self.vhost.broker.wall_ms
         queues = route.queues
         mandatory = route.mandatory
+        self.session.published = True
         if route.reads_headers or summary.needs_attention:
             special = publication(self, route, message, header, summary)
             message = special.message
             queues = special.queues
-        self.session.published = True
+        elif more is None and not mandatory and self.transaction is None:
+            self.session.planned = route
         if self.transaction is not None:
             self.transaction.publish(message, queues, mandatory)
             return
+        self._enqueue(message, queues, mandatory)
+
+    def repeat(self, plan: Plan, content: bytes) -> None:
+        """A publish that is like the one before but for its body."""
+        route = plan.route
+        message = Message(route.address, content, plan.body_bytes, plan.persistent)
+        message.frame_bytes = plan.frame_bytes
+        message.published_ms = self.vhost.broker.wall_ms
+        self.session.published = True
+        self._enqueue(message, route.queues, False)
+
+    def _enqueue(self, message: Message, queues: list[Queue], mandatory: bool) -> None:
         if mandatory and not queues:
             self.send_return(message)
         journal = self.vhost.broker.journal
@@ -101,6 +116,7 @@ class Channel:
         accepted = True
         if queues:
             accepted = self.vhost.enqueue(message, queues)
+            self.session.reached = queues
         confirms = self.confirms
         if confirms is not None:
             if journal.position != position:
@@ -140,6 +156,7 @@ class Channel:
     def begin_content(self, key: bytes) -> None:
         """basic.publish has come; its header and bodies follow in frames of their own."""
         self.assembly = Assembly(self.number, key)
+        self.session.plan = None
 
     def content_frame(self, kind: int, payload: bytes) -> None:
         """A frame while a publish is incomplete."""
@@ -267,6 +284,7 @@ class Channel:
 
     def release(self) -> None:
         """The channel is over: consumers go, deliveries go back, an open transaction is rolled back."""
+        self.session.plan = None
         if self.transaction is not None:
             self.transaction.rollback(self.unacked)
         consumers = list(self.consumers.values())

@@ -80,6 +80,7 @@ def close_channel(session: "Session", fault: ChannelFault) -> None:
 
 def forget_routes(session: "Session") -> None:
     """Rights may have changed: every channel asks again before it publishes."""
+    session.plan = None
     for channel in session.channels.values():
         channel.routes.clear()
 

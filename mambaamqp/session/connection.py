@@ -40,6 +40,7 @@ from mambaamqp.session.handshake import Handshake, is_partial_header, unexpected
 from mambaamqp.session.heartbeat import Heartbeat
 from mambaamqp.session.outbox import Outbox
 from mambaamqp.session.peer import Peer
+from mambaamqp.session.publishing import Plan, Route
 from mambaamqp.session.settings import SessionSettings
 from mambaamqp.wire.framing import FRAME_METHOD, HEARTBEAT_FRAME, frame, u32
 from mambaamqp.wire.methods import Connection, Method, decode, encode
@@ -97,11 +98,19 @@ class Session(Waiter):
         """A consumer was held back because the outbox was over its mark."""
         self.woken = False
         self.rights = broker.access.generation
+        self.plan: Plan | None = None
+        """How the last whole publish went, if the next one may go the same way."""
+        self.planned: Route | None = None
+        """The route of a publish just made that needed nothing but its route."""
         self.publishers: list[Channel] = []
         self.parked: list[Channel] = []
         """Channels whose confirms wait for the journal."""
         self.published = False
         self.congested = False
+        self.paced = False
+        """Paused until the consumers of a queue published to have caught up."""
+        self.reached: list[Queue] = []
+        """The queues that the last publish of this batch went to."""
         self.blocked = False
         self.exclusive_queues: dict[str, Queue] = {}
 
@@ -180,6 +189,7 @@ class Session(Waiter):
         return not (
             self.blocked
             or self.congested
+            or self.paced
             or self.login_pending
             or (self.state == OPEN and self.outbox.size >= self.outbox_bytes_max)
         )
@@ -217,6 +227,11 @@ class Session(Waiter):
                 self.parked.append(channel)
         if self.parked or self.outbox.holding:
             self.broker.await_durable(self)
+        self.touch()
+
+    def proceed(self, now: float) -> None:
+        """Consumers have caught up: publish on."""
+        self.paced = False
         self.touch()
 
     def unblocked(self, now: float) -> None:
@@ -481,6 +496,10 @@ class Session(Waiter):
         if self.broker.journal.pending_bytes > self.settings.journal_pending_bytes_max:
             self.congested = True
             self.broker.await_durable(self)
+        # A connection that consumes too is never paused: its acknowledgements are what others wait for.
+        if not any(channel.consumers for channel in self.channels.values()):
+            for queue in self.reached:
+                self.paced = queue.hold_back(self) or self.paced
         if self.broker.alarm and not self.blocked:
             self.blocked = True
             self.broker.blocked.append(self)

@@ -59,11 +59,7 @@ class ChannelConsumer(Consumer):
             channel.taken_shared += 1
         if entry.delivery_count:
             message = counted(entry)
-        outbox = self.outbox
-        outbox.write(self.head)
-        outbox.write(fast.tag_octets(tag, entry.redelivered))
-        outbox.write(address)
-        outbox.write(FRAME_END_BYTE)
+        self.outbox.write_frame(self.head, fast.tag_octets(tag, entry.redelivered), address, FRAME_END_BYTE)
         channel.write_content(message)
         self.session.touch()
 

@@ -13,6 +13,7 @@ from mypy_extensions import i64
 from mambaamqp.errors import ChannelError, CommandInvalid, FrameFault, UnexpectedFrame
 from mambaamqp.session import basic, channels, topology
 from mambaamqp.session.channel import Channel
+from mambaamqp.session.publishing import Plan
 from mambaamqp.wire import fast
 from mambaamqp.wire.framing import (
     ENVELOPE_BYTES,
@@ -56,6 +57,14 @@ def consume(session: "Session") -> None:
     end: i64 = len(data)
     at: i64 = session.at
     while end - at >= ENVELOPE_BYTES:
+        plan = session.plan
+        if plan is not None and data[at : at + plan.octets_size] == plan.octets:
+            next_at = at + plan.size
+            if next_at <= end and data[next_at - 1] == FRAME_END and plan.generation == plan.vhost.generation:
+                session.at = next_at
+                plan.channel.repeat(plan, data[at + plan.header_at : next_at])
+                at = next_at
+                continue
         size = u32(data, at + 3)
         if size > session.frame_bytes_max - ENVELOPE_BYTES + SLACK_BYTES:
             session.at = end
@@ -109,7 +118,7 @@ def _publish(session: "Session", data: bytes, at: i64, stop: i64, end: i64, numb
             header_stop < end
             and data[header_stop] == FRAME_END
             and u32(data, head + 11) == 0
-            and _publish_whole(session, channel, key, data, head, header_stop, end, number)
+            and _publish_whole(session, channel, key, data, at, head, header_stop, end, number)
         ):
             return
     channel.begin_content(key)
@@ -120,6 +129,7 @@ def _publish_whole(
     channel: Channel,
     key: bytes,
     data: bytes,
+    at: i64,
     head: i64,
     header_stop: i64,
     end: i64,
@@ -148,7 +158,13 @@ def _publish_whole(
         if body_bytes + ENVELOPE_BYTES > frame_bytes:
             frame_bytes = body_bytes + ENVELOPE_BYTES
     session.at = last + 1
+    session.planned = None
     channel.publish(key, data[head + 7 : header_stop], data[head : last + 1], None, frame_bytes)
+    route = session.planned
+    if route is not None:
+        octets = data[at : header_stop + 8 if body_bytes else last + 1]
+        persistent = channel.last_summary.persistent
+        session.plan = Plan(channel, octets, head - at, route, persistent, body_bytes)
     return True
 
 

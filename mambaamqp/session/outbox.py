@@ -59,6 +59,11 @@ class Outbox:
         self.pieces.append(data)
         self.size += len(data)
 
+    def write_frame(self, first: bytes, second: bytes, third: bytes, fourth: bytes) -> None:
+        """Append a frame given as four pieces: the hot one, a delivery's method."""
+        self.pieces += (first, second, third, fourth)
+        self.size += len(first) + len(second) + len(third) + len(fourth)
+
     def write_pieces(self, pieces: list[bytes | memoryview]) -> None:
         """Append runs of octets that belong together."""
         self.pieces += pieces

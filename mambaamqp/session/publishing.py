@@ -15,6 +15,7 @@ from mambaamqp.broker.routing import reads_headers, sender_selected
 from mambaamqp.broker.topology import writable_exchange
 from mambaamqp.errors import FrameFault, NotImplementedFault, PreconditionFailed
 from mambaamqp.wire import fast, properties
+from mambaamqp.wire.framing import ENVELOPE_BYTES
 from mambaamqp.wire.properties import Summary
 from mambaamqp.wire.table import Table
 
@@ -38,6 +39,38 @@ class Route:
         self.mandatory = mandatory
         self.reads_headers = False
         self.queues: list[Queue] = []
+
+
+class Plan:
+    """What a publish shares with the next one if that repeats it but for the body's octets.
+
+    `octets` is everything in front of the body: method frame, header frame, and the body frame's prefix. A
+    publisher that sends messages of one size to one place is recognised by comparing these octets, and all
+    parsing, checking and routing is saved. The session drops its plan when the channel closes, becomes
+    transactional or begins a content in pieces; a change of topology shows in `generation`.
+    """
+
+    def __init__(
+        self,
+        channel: "Channel",
+        octets: bytes,
+        header_at: int,
+        route: Route,
+        persistent: bool,
+        body_bytes: int,
+    ) -> None:
+        self.channel = channel
+        self.octets = octets
+        self.octets_size = len(octets)
+        self.header_at = header_at
+        """Where in `octets` the content (its header frame) begins."""
+        self.size = len(octets) + body_bytes + 1 if body_bytes else len(octets)
+        self.route = route
+        self.persistent = persistent
+        self.body_bytes = body_bytes
+        self.frame_bytes = max(body_bytes + ENVELOPE_BYTES, len(octets))
+        self.vhost = channel.vhost
+        self.generation = channel.routes_generation
 
 
 class Publication:
