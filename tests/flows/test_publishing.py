@@ -518,3 +518,88 @@ def test_content_frames_of_another_channel_are_renumbered(client: Client) -> Non
     octets = client.session.data_to_send()
 
     assert pack(FRAME_BODY, 1, b"m" * 10) in octets
+
+
+# Publishes that are like the one before
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize(
+    ("between", "arrived"),
+    [
+        ([commands.Channel.Close(200, "", 0, 0), commands.Channel.Open()], 4),
+        ([commands.Tx.Select()], 2),
+        ([commands.Confirm.Select()], 4),
+        ([commands.Queue.Unbind(queue="q", exchange="amq.direct", routing_key="k")], 2),
+        ([commands.Queue.Delete(queue="q"), commands.Queue.Declare(queue="q")], 0),
+        ([commands.Queue.Purge(queue="q")], 2),
+        ([commands.Queue.Bind(queue="q", exchange="amq.direct", routing_key="k")], 4),
+        ([commands.Basic.Publish(exchange="amq.direct", routing_key="other")], 4),
+        ([commands.Exchange.Declare(exchange="nope", exchange_type="direct", passive=True)], 2),
+    ],
+    ids=lambda value: value[0].name if isinstance(value, list) else None,
+)
+def test_the_same_octets_mean_what_they_mean_now(
+    client: Client, other: Client, between: list[Any], arrived: int, together: bool
+) -> None:
+    """Two publishes, something in between, the same two again, in one read or in many."""
+    other.queue("q")
+    other.bind("q", "amq.direct", "k")
+    publish = publish_octets(b"same", "k", "amq.direct")
+    octets = []
+    for method in between:
+        octets.append(frame.marshal(method, 1))
+        if isinstance(method, commands.Basic.Publish):
+            octets.append(pack(FRAME_HEADER, 1, properties.encode({}, 0)))
+    pieces = [publish, publish, *octets, publish, publish]
+    for piece in [b"".join(pieces)] if together else pieces:
+        client.feed(piece)
+
+    assert other.count("q") == arrived
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_bodies_that_differ_do_so(client: Client, together: bool) -> None:
+    """Same header, same sizes, other octets; and then other sizes, and the first ones again."""
+    client.queue("q")
+    bodies = [b"aaaa", b"bbbb", b"cccc", b"dd", b"eeee", b"", b"", b"ffff", b"gggg"]
+    pieces = [publish_octets(body) for body in bodies]
+    for piece in [b"".join(pieces)] if together else pieces:
+        client.feed(piece)
+
+    assert client.bodies_in("q") == bodies
+
+
+def test_properties_that_differ_do_so(client: Client) -> None:
+    """Only the octets that are the same are taken for the same."""
+    client.queue("q")
+    values: list[dict[str, Any]] = [{"message_id": "a"}, {"message_id": "b"}, {}, {"priority": 1}, {}]
+    client.feed(b"".join(publish_octets(b"same", properties=properties) for properties in values))
+    found = [client.get() for _ in values]
+
+    assert [delivery.properties.message_id for delivery in found if delivery] == ["a", "b", None, None, None]
+
+
+def test_a_wrong_frame_end_behind_a_publish_like_the_one_before(client: Client) -> None:
+    """It is refused, and the ones before it have arrived."""
+    client.queue("q")
+    good = publish_octets(b"same")
+    client.feed(good * 3 + good[:-1] + b"\x00" + good)
+
+    assert client.of(commands.Connection.Close)[0].reply_code == 501
+    assert client.world.broker.vhosts["/"].queues["q"].ready.count == 3
+
+
+def test_two_channels_that_publish_the_same(client: Client) -> None:
+    """Turn about, each with its own confirms."""
+    client.open(2).confirm(1).confirm(2)
+    client.queue("q")
+    one, two = publish_octets(b"same", channel=1), publish_octets(b"same", channel=2)
+    client.feed((one + two) * 3 + one * 2 + two * 2)
+
+    tags = {1: 0, 2: 0}
+    for channel, value in client.received:
+        if isinstance(value, commands.Basic.Ack):
+            tags[channel] = value.delivery_tag
+    assert tags == {1: 5, 2: 5}
+    assert client.count("q") == 10
