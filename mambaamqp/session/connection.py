@@ -33,7 +33,7 @@ from mambaamqp.errors import (
     InternalFault,
     UnexpectedFrame,
 )
-from mambaamqp.session import channels, frames
+from mambaamqp.session import batch, channels, frames
 from mambaamqp.session.channel import Channel
 from mambaamqp.session.handshake import PROTOCOL_HEADER_BYTES as HEADER_BYTES
 from mambaamqp.session.handshake import Handshake, is_partial_header, unexpected_method
@@ -298,7 +298,7 @@ class Session(Waiter):
             return
         self._consume_guarded()
         self.pending = self.pending[self.at :] if self.state != CLOSED else b""
-        self._end_batch()
+        batch.end(self)
 
     def _may_listen(self) -> bool:
         """Before open-ok: a stranger may say so much only, and nothing after a refused login."""
@@ -463,48 +463,6 @@ class Session(Waiter):
         if journal.position > journal.durable:
             self.outbox.hold(mark, journal.position)
             self.broker.await_durable(self)
-
-    def _end_batch(self) -> None:
-        """One read has been worked through: confirm, and see whether the publisher must pause."""
-        if self.publishers:
-            self._confirm_batch()
-        if self.published:
-            self.published = False
-            self._restrain()
-        self.touch()
-
-    def _confirm_batch(self) -> None:
-        durable = self.broker.journal.durable
-        for channel in self.publishers:
-            if channel.end_batch(durable):
-                self._park(channel)
-        self.publishers = []
-        if self.parked:
-            self.broker.await_durable(self)
-
-    def _park(self, channel: Channel) -> None:
-        """The channel's confirms wait for the journal; with too many of them, so does its publisher."""
-        if channel not in self.parked:
-            self.parked.append(channel)
-        if channel.confirms is not None and channel.confirms.waiting > self.settings.unconfirmed_max:
-            self.congested = True
-
-    def _restrain(self) -> None:
-        """Stop reading from a publisher while the journal lags far behind or memory or disk is low."""
-        if self.state != OPEN:
-            return
-        if self.broker.journal.pending_bytes > self.settings.journal_pending_bytes_max:
-            self.congested = True
-            self.broker.await_durable(self)
-        # A connection that consumes too is never paused: its acknowledgements are what others wait for.
-        if not any(channel.consumers for channel in self.channels.values()):
-            for queue in self.reached:
-                self.paced = queue.hold_back(self) or self.paced
-        if self.broker.alarm and not self.blocked:
-            self.blocked = True
-            self.broker.blocked.append(self)
-            if self.understands("connection.blocked"):
-                self.send(0, Connection.Blocked(reason=self.broker.alarm))
 
     # Writing
 
