@@ -40,7 +40,7 @@ from mambaamqp.session.handshake import Handshake, is_partial_header, unexpected
 from mambaamqp.session.heartbeat import Heartbeat
 from mambaamqp.session.outbox import Outbox
 from mambaamqp.session.peer import Peer
-from mambaamqp.session.publishing import Plan, Route
+from mambaamqp.session.publishing import Plan
 from mambaamqp.session.settings import SessionSettings
 from mambaamqp.wire.framing import FRAME_METHOD, HEARTBEAT_FRAME, frame, u32
 from mambaamqp.wire.methods import Connection, Method, decode, encode
@@ -100,8 +100,6 @@ class Session(Waiter):
         self.rights = broker.access.generation
         self.plan: Plan | None = None
         """How the last whole publish went, if the next one may go the same way."""
-        self.planned: Route | None = None
-        """The route of a publish just made that needed nothing but its route."""
         self.publishers: list[Channel] = []
         self.parked: list[Channel] = []
         """Channels whose confirms wait for the journal."""
@@ -113,6 +111,8 @@ class Session(Waiter):
         """The queues that the last publish of this batch went to."""
         self.blocked = False
         self.exclusive_queues: dict[str, Queue] = {}
+        self.exclusive_tidy_at = 64
+        """With so many, look which of them have been deleted."""
 
     # The four verbs
 
@@ -175,7 +175,7 @@ class Session(Waiter):
         if self.heartbeat.due_to_send(now):
             # What waits already is sign enough; and in front of a full socket heartbeats would pile up.
             if not self.outbox.ready:
-                self.outbox.write(HEARTBEAT_FRAME)
+                self.outbox.interject(HEARTBEAT_FRAME)
             self.heartbeat.sent(now)
             self.touch()
 
@@ -257,7 +257,7 @@ class Session(Waiter):
         self.broker.at(now)
         if self.state == OPEN:
             self.channel_number = self.method_index = 0
-            self.outbox.clear()
+            self.outbox.drop_held()
             self.close_connection(InternalFault("the message store has failed"))
         elif self.state == OPENING:
             self._finish()

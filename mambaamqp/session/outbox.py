@@ -102,6 +102,23 @@ class Outbox:
             self.start = 0
         return chunk
 
+    def interject(self, data: bytes) -> None:
+        """Write a whole frame in front of what is held: a heartbeat must not wait for the disk."""
+        if not self.holds:
+            self.write(data)
+            return
+        self.pieces.insert(self._end(), data)
+        self.size += len(data)
+        self.holds = deque((mark + 1, position) for mark, position in self.holds)
+
+    def drop_held(self) -> None:
+        """Forget what is held back; it will never be true. What may go ends with a whole frame."""
+        end = self._end()
+        for piece in self.pieces[end:]:
+            self.size -= len(piece)
+        del self.pieces[end:]
+        self.holds.clear()
+
     def clear(self) -> None:
         """Forget everything: nobody reads it any more."""
         self.trimmed += len(self.pieces)

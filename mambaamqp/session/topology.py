@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from mambaamqp.broker import topology
+from mambaamqp.broker.queue import Queue as ExclusiveQueue
 from mambaamqp.errors import NotFound
 from mambaamqp.wire.methods import Exchange, Queue
 
 if TYPE_CHECKING:
     from mambaamqp.session.channel import Channel
+    from mambaamqp.session.connection import Session
 
 
 def exchange_declare(channel: "Channel", method: Any) -> None:
@@ -79,7 +81,7 @@ def queue_declare(channel: "Channel", method: Any) -> None:
             arguments=method.arguments,
         )
     if queue.owner is not None:
-        channel.session.exclusive_queues[queue.name] = queue
+        _adopt(channel.session, queue)
     channel.last_queue = queue.name
     if not method.nowait:
         channel.vhost.broker.catch_up()
@@ -88,6 +90,16 @@ def queue_declare(channel: "Channel", method: Any) -> None:
                 queue=queue.name, message_count=queue.ready.count, consumer_count=len(queue.consumers)
             )
         )
+
+
+def _adopt(session: "Session", queue: ExclusiveQueue) -> None:
+    """Remember an exclusive queue, so that it goes with its connection; forget those that went before it."""
+    owned = session.exclusive_queues
+    owned[queue.name] = queue
+    if len(owned) >= session.exclusive_tidy_at:
+        for name in [name for name, known in owned.items() if known.deleted]:
+            del owned[name]
+        session.exclusive_tidy_at = max(64, 2 * len(owned))
 
 
 def queue_delete(channel: "Channel", method: Any) -> None:

@@ -184,3 +184,26 @@ def test_a_failed_store_says_541_and_confirms_nothing_more(world: World, client:
     assert client.of(commands.Basic.Ack) == []
     [close] = client.of(commands.Connection.Close)
     assert close.reply_code == 541
+
+
+def test_a_failed_store_does_not_cut_a_frame_in_two(world: World, client: Client) -> None:
+    """What has left in part leaves whole, then comes the close."""
+    client.queue("q")
+    client.publish(bytes(1_000_000))
+    world.clients.remove(client)
+    client.session.receive_data(frame.marshal(commands.Basic.Get(queue="q", no_ack=True), 1), world.now)
+    client.buffer = client.session.data_to_send()
+    client.session.fail(world.now)
+    client.pump()
+
+    assert [len(delivery.body) for delivery in client.take()] == [1_000_000]
+    assert client.of(commands.Connection.Close)[0].reply_code == 541
+
+
+def test_exclusive_queues_that_were_deleted_are_forgotten(client: Client) -> None:
+    """A connection that declares a thousand reply queues, one after the other, does not grow."""
+    for place in range(500):
+        client.queue(f"reply-{place}", exclusive=True)
+        client.call(1, commands.Queue.Delete(queue=f"reply-{place}"))
+
+    assert len(client.session.exclusive_queues) <= 64

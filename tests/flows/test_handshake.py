@@ -458,3 +458,16 @@ def test_a_client_without_the_capability_is_blocked_in_silence(world: World) -> 
 
     assert not client.session.wants_read
     assert not client.of(commands.Connection.Blocked)
+
+
+def test_heartbeats_go_out_while_the_disk_is_slow(world: World) -> None:
+    """A reply waits for the journal; the sign of life does not."""
+    client = world.connect(heartbeat_seconds=10).open()
+    world.hold = True
+    assert client.queue("q", durable=True) is None
+    world.advance(5)
+    assert heartbeats(client) == 1
+    world.hold = False
+    world.settle()
+
+    assert client.of(commands.Queue.DeclareOk)[0].queue == "q"
