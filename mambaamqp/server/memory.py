@@ -7,12 +7,22 @@ imported only then. Refuses to judge the figures (`alarms`).
 import contextlib
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 CGROUP_V2_ROOT = Path("/sys/fs/cgroup")
 CGROUP_V1_ROOT = Path("/sys/fs/cgroup/memory")
 PROC = Path("/proc")
+
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
+"""glibc's names, malloc.h."""
+
+LARGE_BLOCK_BYTES = 1024 * 1024
+"""Blocks of this size and above are mapped one by one. Well above one read, which must be cheap."""
+
+KEPT_FREE_BYTES = 8 * 1024 * 1024
+"""What may stay free at the end of the heap before it is returned: a busy broker needs it again at once."""
 
 
 def available_bytes(proc: Path = PROC) -> int:
@@ -45,13 +55,32 @@ class ResidentMemory:
             self._statm = None
 
 
+def set_up_allocator() -> None:
+    """Have the C library return large blocks as soon as they are freed, and keep small ones.
+
+    Left alone it learns from the first large block (a password hash takes 19 MiB for a moment) to keep blocks
+    of that size for ever.
+    """
+    mallopt = _c_function("mallopt")
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES)
+        mallopt(M_TRIM_THRESHOLD, KEPT_FREE_BYTES)
+        mallopt(M_TOP_PAD, LARGE_BLOCK_BYTES)
+
+
 def give_back_free_memory() -> None:
     """Ask the C library to return what was freed: it keeps pages for reuse, which an alarm would wait for."""
+    trim = _c_function("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _c_function(name: str) -> Callable[..., int] | None:
+    """A function that glibc has and others have not."""
     try:
-        trim = ctypes.CDLL(None).malloc_trim
+        return cast(Callable[..., int], getattr(ctypes.CDLL(None), name))
     except (AttributeError, OSError, TypeError):
-        return  # not glibc
-    trim(0)
+        return None
 
 
 def _machine_bytes() -> int:

@@ -68,6 +68,7 @@ def print_banner(config: Config, addresses: Sequence[Address]) -> None:
 async def serve(config: Config, announce: Announce = print_banner) -> int:
     """Run a broker until a signal stops it or the store fails; `announce` is called when it is ready."""
     descriptors.raise_limit()
+    memory.set_up_allocator()
     disk = OsDisk()
     store = open_store(str(config.server.data_dir), disk, on_corruption=config.store.on_corruption)
     try:

@@ -34,3 +34,17 @@ def test_without_cgroups_the_machine_counts(tmp_path: Path) -> None:
 def test_giving_back_memory_is_harmless() -> None:
     """Asking the allocator to trim works, or does nothing."""
     memory.give_back_free_memory()
+
+
+def test_large_blocks_are_returned_at_once() -> None:
+    """After setting up the allocator a freed block of many megabytes is no longer resident."""
+    memory.set_up_allocator()
+    resident = memory.ResidentMemory()
+    before = resident.bytes()
+    for _ in range(3):
+        block = bytearray(20_000_000)
+        during = resident.bytes()
+        del block
+    assert during - before > 15_000_000
+    assert resident.bytes() - before < 5_000_000
+    resident.close()
