@@ -68,8 +68,11 @@ class Channel:
 
     def publish(
         self, key: bytes, header: bytes, content: bytes, more: list[bytes] | None, frame_bytes: int
-    ) -> None:
-        """A whole publish. `key` is exchange, routing key and flags; `content` and `more` the frames."""
+    ) -> Route | None:
+        """A whole publish. `key` is exchange, routing key and flags; `content` and `more` the frames.
+
+        Returns the route if that was all it needed: the next publish like it may go the same way unread.
+        """
         body_bytes = int.from_bytes(header[4:12], "big")
         if body_bytes > self.message_bytes_max:
             self.refuse_size(body_bytes)
@@ -92,12 +95,12 @@ class Channel:
             special = publication(self, route, message, header, summary)
             message = special.message
             queues = special.queues
-        elif more is None and not mandatory and self.transaction is None:
-            self.session.planned = route
+            route = None
         if self.transaction is not None:
             self.transaction.publish(message, queues, mandatory)
-            return
+            return None
         self._enqueue(message, queues, mandatory)
+        return None if mandatory else route
 
     def repeat(self, plan: Plan, content: bytes) -> None:
         """A publish that is like the one before but for its body."""

@@ -158,9 +158,7 @@ def _publish_whole(
         if body_bytes + ENVELOPE_BYTES > frame_bytes:
             frame_bytes = body_bytes + ENVELOPE_BYTES
     session.at = last + 1
-    session.planned = None
-    channel.publish(key, data[head + 7 : header_stop], data[head : last + 1], None, frame_bytes)
-    route = session.planned
+    route = channel.publish(key, data[head + 7 : header_stop], data[head : last + 1], None, frame_bytes)
     if route is not None:
         octets = data[at : header_stop + 8 if body_bytes else last + 1]
         persistent = channel.last_summary.persistent
