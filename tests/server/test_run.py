@@ -140,6 +140,24 @@ def test_a_failing_disk_is_final(broker: BrokerProcess) -> None:
     assert "Traceback" not in errors
 
 
+def test_a_low_disk_blocks_publishers_only(tmp_path: Path) -> None:
+    """On a disk without the demanded space a publisher is told and not read, and a consumer is served."""
+    environment = {
+        "MAMBAAMQP_LIMITS_DISK_FREE_BYTES_MIN": str(10**18),
+        "MAMBAAMQP_SERVER_SHUTDOWN_SECONDS": "0.1",
+    }
+    with BrokerProcess(tmp_path, **environment) as broker:
+        publisher, consumer = broker.connect(), broker.connect()
+        reasons: list[str] = []
+        publisher.add_on_connection_blocked_callback(lambda _, frame: reasons.append(frame.method.reason))
+        publisher.channel().basic_publish("", "nobody", b"")
+        while not reasons:
+            publisher.process_data_events(time_limit=1)
+        assert reasons == ["low on disk"]
+        assert consumer.channel().queue_declare("q").method.message_count == 0
+        assert broker.terminate() == 0
+
+
 def test_a_locked_directory_is_refused(broker: BrokerProcess) -> None:
     """A second broker on the same directory ends at once with one line that names the first."""
     code, errors = run_to_failure(broker.data_dir, "--port", "0")
