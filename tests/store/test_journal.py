@@ -233,3 +233,17 @@ def test_letting_go_writes_a_frame(store: Store) -> None:
     assert commit is not None
     assert [(frame.kind, frame.body_bytes) for frame in commit.frames] == [(BATCH, 0)]
     assert len(commit.doomed) == 2
+
+
+def test_a_checkpoint_is_durable_with_its_own_commit(store: Store) -> None:
+    """Not with one that was under way when it was written."""
+    journal = store.journal
+    full(store)
+    journal.append(RECORD)
+    commit = journal.seal()
+    assert commit is not None
+    checkpoint(store)
+    journal.committed(commit)
+    assert journal.drop_dead_segments() == 0
+    store.commit()
+    assert journal.drop_dead_segments() > 0

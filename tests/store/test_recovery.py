@@ -441,3 +441,35 @@ def test_an_unfinished_checkpoint_does_not_count(disk: MemoryDisk) -> None:
     for state in disk.crash_states(random.Random(1)):
         assert Store(state).numbers == [7, 8]
     assert Store(before).numbers == [7, 8]
+
+
+# Runs
+
+
+def run_disk(disk: MemoryDisk) -> tuple[list[int], int]:
+    """A durable transaction of numbers 2 to 5 in four frames between 1 and 6; where its frames begin."""
+    store = Store(disk)
+    store.journal.frame_bytes_target = 1
+    store.put(1)
+    starts = []
+    store.journal.begin_atom()
+    for number in range(2, 6):
+        store.journal.append(fact(number))
+        starts.append(store.journal.record_lsn - HEADER_BYTES)
+    store.journal.end_atom()
+    store.commit()
+    store.put(6)
+    return starts, store.journal.position
+
+
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("at", [2, HEADER_BYTES + 8])
+def test_damage_to_a_run_takes_all_of_it(disk: MemoryDisk, place: int, at: int) -> None:
+    """A transaction is there whole or not at all, also when the damage came later."""
+    starts, _ = run_disk(disk)
+    assert Store(disk.copy()).numbers == [1, 2, 3, 4, 5, 6]
+    flip(disk, FIRST, starts[place] + at)
+    again = Store(disk)
+    assert again.numbers == [1, 6]
+    (finding,) = again.recovered.findings
+    assert (finding.start, finding.torn) == (starts[0], False)
