@@ -32,7 +32,8 @@ class Commit:
         self.doomed = doomed
         self.position = position
         self.sync = sync
-        self._runs: list[Run] | None = None
+        self._run: Run | None = None
+        """Packed, and not written yet: a full disk is tried again with the same octets."""
 
     def execute(self, disk: Disk) -> None:
         """Write and sync. StoreError: the store can promise nothing any more; DiskFull: it may later."""
@@ -53,22 +54,27 @@ class Commit:
         writer = self.writer
         if self.doomed:
             writer.sync()
-        if self._runs is None:
-            self._runs = writer.pack(self.frames)
-            self.frames = []
-        while self._runs:
-            run = self._runs[0]
-            writer.leave_segment(run.segment)
-            try:
-                writer.write(run)
-            except OSError as failure:
-                if failure.errno in NO_ROOM:
-                    raise DiskFull(f"no room for the journal: {failure}") from failure
-                raise
-            if self.sync or self.doomed:
+        while self._run is not None or self.frames:
+            if self._run is None:
+                self._run = writer.pack(self.frames)
+            self._write_run(self._run)
+            self._run = None
+        if self.sync or self.doomed:
+            writer.sync()
+
+    def _write_run(self, run: Run) -> None:
+        writer = self.writer
+        writer.leave_segment(run.segment)
+        try:
+            writer.write(run)
+        except OSError as failure:
+            if failure.errno in NO_ROOM:
+                raise DiskFull(f"no room for the journal: {failure}") from failure
+            raise
+        if run.offset == 0:
+            if self.sync:
                 writer.sync()
             writer.sync_name(run)
-            del self._runs[0]
 
     def _remove(self) -> None:
         """What made the doomed segments needless is safe now: this commit or an earlier one."""

@@ -156,6 +156,7 @@ class _Check:
         report = self.report
         report.frames += 1
         if frame.kind == EPOCH:
+            self.decoder.last_kind = 0
             self._epoch(frame.body, path)
             return
         if not frame.flags & CONTINUED:

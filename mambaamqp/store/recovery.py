@@ -134,6 +134,8 @@ class Recovered:
 
     def _frame_records(self, frame: StoredFrame, segment: Segment, path: str) -> list[Stored]:
         if frame.kind == EPOCH:
+            # A broker that has begun this segment may have delivered since, though it appended nothing.
+            self._decoder.last_kind = 0
             self._take_epoch(frame.body, path)
             return []
         if frame.run_kind == CHECKPOINT:

@@ -15,6 +15,8 @@ from mambaamqp.store.segment import Segment
 
 SMALL_PIECE_BYTES: Final = 4096
 """Pieces smaller than this on average are cheaper to copy once more than to checksum one by one."""
+RUN_BYTES_MAX: Final = 8 * 1024 * 1024
+"""One write takes frames until it holds as much."""
 
 
 class Frame:
@@ -72,36 +74,43 @@ class LogWriter:
         """Nothing can be promised any more."""
         self.poisoned = True
 
-    def pack(self, frames: list[Frame]) -> list[Run]:
-        """Checksum and chain the frames of a commit, one run for each segment. Once for each commit."""
-        runs: list[Run] = []
+    def pack(self, frames: list[Frame]) -> Run:
+        """Checksum and chain the next run of a commit and take its frames off the list. Once for each frame.
+
+        A run ends with its segment, or when it is large: what is being written is copied a bounded part at
+        a time, so that a large message costs its memory once.
+        """
+        segment = frames[0].segment
+        offset = frames[0].lsn - segment.base_lsn
+        # What stands before this run is on disk if all before was, or if this run starts a segment: that is
+        # created after the one before has been synced.
+        flag = SYNCED if self.synced or offset == 0 else 0
         octets: list[bytes] = []
-        # What is written before this commit is as durable as it was when the commit began.
-        flag = SYNCED if self.synced else 0
-        for place, frame in enumerate(frames):
-            pieces = frame.pieces
-            if len(pieces) * SMALL_PIECE_BYTES > frame.body_bytes:
-                pieces = [b"".join(pieces)]
-            header, self.prev_crc = pack_frame(
-                frame.kind | flag,
-                frame.lsn,
-                FIRST_EPOCH,
-                self.prev_crc,
-                frame.record_count,
-                frame.body_bytes,
-                pieces,
-            )
+        gathered = 0
+        taken = 0
+        while taken < len(frames) and frames[taken].segment is segment and gathered < RUN_BYTES_MAX:
+            gathered += self._pack_frame(frames[taken], flag, octets)
             flag = 0
-            octets.append(header)
-            octets += pieces
-            if place + 1 == len(frames) or frames[place + 1].segment is not frame.segment:
-                whole = b"".join(octets)
-                end = frame.lsn + HEADER_BYTES + frame.body_bytes
-                runs.append(Run(frame.segment, end - len(whole) - frame.segment.base_lsn, whole))
-                octets = []
-                # The next run starts a segment, and that is created after this one has been synced.
-                flag = SYNCED
-        return runs
+            taken += 1
+        del frames[:taken]
+        return Run(segment, offset, b"".join(octets))
+
+    def _pack_frame(self, frame: Frame, flag: int, octets: list[bytes]) -> int:
+        pieces = frame.pieces
+        if len(pieces) * SMALL_PIECE_BYTES > frame.body_bytes:
+            pieces = [b"".join(pieces)]
+        header, self.prev_crc = pack_frame(
+            frame.kind | flag,
+            frame.lsn,
+            FIRST_EPOCH,
+            self.prev_crc,
+            frame.record_count,
+            frame.body_bytes,
+            pieces,
+        )
+        octets.append(header)
+        octets += pieces
+        return HEADER_BYTES + frame.body_bytes
 
     def leave_segment(self, successor: Segment) -> None:
         """Sync and close the open segment, unless it is `successor` itself."""
