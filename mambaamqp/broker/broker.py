@@ -63,6 +63,8 @@ class Broker:
         self.waiters: list[Waiter] = []
         self.blocked: list[Waiter] = []
         self.alarm = ""
+        self.marked_all = False
+        """Everything recovered was marked as redelivered: the stop before was not clean."""
 
     # Time and batches
 
@@ -265,5 +267,10 @@ class Broker:
 
     def stop(self, now: float) -> None:
         """The last words: sessions have gone, everything is back in its queue."""
+        if self.marked_all:
+            # The marks of an unclean start are nowhere in the journal, and a clean stop makes them forgotten.
+            for vhost in self.vhosts.values():
+                for queue in vhost.queues.values():
+                    queue.note_marks()
         self.flush(now)
         self.journal.append(records.clean_stop())

@@ -301,6 +301,12 @@ class Queue(Destination):
         settled.append((position, position))
         self._owe()
 
+    def note_marks(self) -> None:
+        """Have the journal know of all that wait here marked as redelivered."""
+        self.returned += [entry for entry in self.ready.entries() if entry.redelivered and entry.journaled]
+        if self.returned:
+            self._owe()
+
     def _owe(self) -> None:
         if not self.settling:
             self.settling = True

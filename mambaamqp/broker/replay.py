@@ -200,6 +200,7 @@ class Replay:
     # The end
 
     def _finish(self) -> None:
+        self.broker.marked_all = not self.clean
         for serial, queue in self.queues.items():
             # Moved messages stand behind younger ones in the journal; the queue's order is by position.
             for _, entry in sorted(self.entries[serial].items()):

@@ -665,3 +665,28 @@ def test_an_acknowledgement_before_close_ok_is_safe(world: World, client: Client
 
     assert len(client.of(commands.Channel.CloseOk)) == 1
     assert world.restart(clean=False).connect().open().count("q") == 0
+
+
+def test_the_mark_of_an_unclean_stop_outlives_a_clean_one(world: World, client: Client) -> None:
+    """Nobody knows who saw the message before the crash; a restart in good order does not change that."""
+    client.queue("q", durable=True)
+    client.publish(b"seen, perhaps", properties=PERSISTENT)
+    world = world.restart(clean=False)
+    again = world.connect().open()
+    again.publish(b"new", properties=PERSISTENT)
+    again = world.restart(clean=True).connect().open()
+    found = [again.get(), again.get()]
+
+    assert [delivery.method.redelivered for delivery in found if delivery] == [True, False]
+
+
+def test_a_run_that_wrote_nothing_may_have_delivered(world: World, client: Client) -> None:
+    """Stopped in order, started, delivered, crashed: the clean stop of the run before says nothing now."""
+    client.queue("q", durable=True)
+    client.publish(b"m", properties=PERSISTENT)
+    world = world.restart(clean=True)
+    assert world.connect().open().get(no_ack=False) is not None
+    delivery = world.restart(clean=False).connect().open().get()
+
+    assert delivery is not None
+    assert delivery.method.redelivered
