@@ -22,10 +22,13 @@ def plain(value: Any) -> Any:
     """A record as something that can be compared."""
     if isinstance(value, list):
         return [plain(item) for item in value]
-    names = getattr(type(value), "__slots__", None) or getattr(value, "__dict__", None)
+    cls = type(value)
+    # What a compiled class has is called by another name.
+    names = getattr(cls, "__mypyc_attrs__", None) or getattr(cls, "__slots__", None)
+    names = names or getattr(value, "__dict__", None)
     if names is None or isinstance(value, type):
         return value
-    return type(value).__name__, {name: plain(getattr(value, name)) for name in names}
+    return cls.__name__, {name: plain(getattr(value, name)) for name in names if name != "__dict__"}
 
 
 def read(octets: bytes) -> Any:
