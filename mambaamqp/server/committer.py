@@ -16,11 +16,16 @@ LAZY_SECONDS, or when LAZY_BYTES have gathered.
 Where commits do not sync themselves, durable means written, and the sync follows within an interval (for
 ever: at the stop only) as a commit of its own kind, `WithSync`.
 
+A full disk (`DiskFull`) is not a failure: nothing of the commit counts yet, and the same commit is tried
+again until there is room. Meanwhile nobody is told anything durable, and what arrives gathers behind it, so
+that back-pressure sets in.
+
 A failed commit is final: the page cache may have dropped what it could not write, so a second fdatasync
 that "succeeds" proves nothing. Nothing is handed over any more, nobody is told anything durable again, and
 `on_failure` is called once.
 """
 
+import logging
 import math
 import queue
 import threading
@@ -32,9 +37,15 @@ import trio
 from mambaamqp.errors import StoreError
 from mambaamqp.server.ports import CommitPort, JournalPort
 from mambaamqp.server.timers import Timers
+from mambaamqp.store.commit import DiskFull
 
 LAZY_SECONDS = 0.010
 LAZY_BYTES = 262_144
+
+FULL_RETRY_SECONDS = 0.5
+"""Between attempts on a full disk."""
+
+log = logging.getLogger(__name__)
 
 
 class BatchEnd(Protocol):
@@ -57,12 +68,11 @@ class WithSync:
         if self.commit is not None:
             self.commit.execute(disk)
         self._writer.check()
-        if self._writer.file is not None:
-            try:
-                disk.sync(self._writer.file)
-            except OSError as failure:
-                self._writer.poison()
-                raise StoreError(f"cannot sync the journal: {failure}") from failure
+        try:
+            self._writer.sync()
+        except OSError as failure:
+            self._writer.poison()
+            raise StoreError(f"cannot sync the journal: {failure}") from failure
 
 
 class Committer:
@@ -80,8 +90,10 @@ class Committer:
     ) -> None:
         self.due = math.inf
         self.failed = False
+        self.disk_full = False
         self._sync_interval_seconds = sync_interval_seconds
         self._late_sync = LateSync(self)
+        self._retry = Retry(self)
         self._journal = journal
         self._disk = disk
         self._timers = timers
@@ -165,7 +177,15 @@ class Committer:
             except trio.RunFinishedError:
                 return
 
+    def try_again(self) -> None:
+        """The commit in flight once more: there may be room now."""
+        if self._in_flight is not None:
+            self._requests.put(self._in_flight)
+
     def _done(self, commit: CommitPort, error: BaseException | None) -> None:
+        if isinstance(error, DiskFull):
+            self._wait_for_room(error)
+            return
         self._in_flight = None
         if error is not None:
             self._fail(error)
@@ -173,8 +193,17 @@ class Committer:
             self._succeeded(commit)
         self._idle.set()
 
+    def _wait_for_room(self, error: DiskFull) -> None:
+        if not self.disk_full:
+            self.disk_full = True
+            log.error("%s; nothing is confirmed until there is room", error)
+        self._timers.schedule(self._retry, self._batch.now() + FULL_RETRY_SECONDS)
+
     def _succeeded(self, commit: CommitPort) -> None:
         now = self._batch.now()
+        if self.disk_full:
+            self.disk_full = False
+            log.warning("there is room for the journal again")
         if isinstance(commit, WithSync):
             written = commit.commit
         else:
@@ -209,3 +238,15 @@ class LateSync:
         """Sync with the next commit, which is now if the thread is free."""
         self.wanted = True
         self._committer.commit()
+
+
+class Retry:
+    """The moment to try a full disk again."""
+
+    def __init__(self, committer: Committer) -> None:
+        self.due = math.inf
+        self._committer = committer
+
+    def expire(self, now: float) -> None:
+        """Hand the same commit over."""
+        self._committer.try_again()

@@ -183,10 +183,13 @@ def _alarms(config: Config, node: Node, broker: Broker, disk: Disk) -> Alarms:
         broker.set_alarm(memory_low, disk_low, now)
         node.finish(now)
 
+    def free_bytes() -> int:
+        return 0 if node.committer.disk_full else disk.free_bytes(str(config.server.data_dir))
+
     return Alarms(
         memory_bytes=memory.ResidentMemory().bytes,
         memory_bytes_high=config.limits.memory_high_bytes(memory.available_bytes()),
-        disk_free_bytes=partial(disk.free_bytes, str(config.server.data_dir)),
+        disk_free_bytes=free_bytes,
         disk_free_bytes_min=config.limits.disk_free_bytes_min,
         report=report,
         relieve=memory.give_back_free_memory,

@@ -22,6 +22,7 @@ class Rig:
         self.broker = FakeBroker()
         self.journal = FakeJournal()
         self.disk = FakeDisk()
+        self.journal.writer.disk = self.disk
         self.access = FakeAccess()
         self.sessions: dict[int, FakeSession] = {}
         self.node = Node(

@@ -4,6 +4,7 @@ import math
 
 import trio
 
+from mambaamqp.store.commit import DiskFull
 from tests.server.conftest import Rig, open_rig
 from tests.support.shell import FAILED
 
@@ -132,3 +133,27 @@ async def test_every_commit_syncs_itself_by_default(rig: Rig) -> None:
     rig.journal.append(b"a")
     assert await rig.node.committer.drain() is True
     assert rig.disk.syncs == []
+
+
+async def test_a_late_sync_that_fails_is_final() -> None:
+    """A sync of its own is final as well when it fails."""
+    async with open_rig(sync_interval_seconds=math.inf) as rig:
+        rig.disk.sync_error = OSError(5, "Input/output error")
+        rig.journal.append(b"a")
+        assert await rig.node.committer.drain() is False
+        assert "cannot sync the journal" in str(rig.node.store_error)
+
+
+async def test_a_full_disk_is_waited_for(rig: Rig, autojump_clock: trio.testing.MockClock) -> None:
+    """Without room nothing is confirmed; with room the same commit is written, then what came behind it."""
+    client = await rig.connect()
+    await client.ask("say here")
+    rig.disk.error = DiskFull("no room for the journal")
+    await client.send("journal a")
+    while not rig.node.committer.disk_full:
+        await trio.testing.wait_all_tasks_blocked(0.001)
+    assert await client.ask("journal b\nsay waiting") == "waiting"
+    assert (rig.disk.commits, rig.node.store_error) == ([], None)
+    rig.disk.error = None
+    assert [await client.line(), await client.line()] == ["confirmed a", "confirmed b"]
+    assert (rig.disk.commits, rig.node.committer.disk_full) == ([[b"a"], [b"b"]], False)

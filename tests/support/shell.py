@@ -24,11 +24,9 @@ class FakeDisk:
         self.error: Exception | None = None
         self.gate = threading.Event()
         self.gate.set()
+        self.sync_error: OSError | None = None
         self.syncs: list[int] = []
         """How many commits there were at each sync of its own."""
-
-    def sync(self, file: object) -> None:
-        self.syncs.append(len(self.commits))
 
 
 class FakeCommit:
@@ -44,10 +42,20 @@ class FakeCommit:
 
 
 class FakeWriter:
-    file = object()
+    def __init__(self) -> None:
+        self.disk: FakeDisk | None = None
 
     def check(self) -> None:
         pass
+
+    def poison(self) -> None:
+        pass
+
+    def sync(self) -> None:
+        assert self.disk is not None
+        if self.disk.sync_error is not None:
+            raise self.disk.sync_error
+        self.disk.syncs.append(len(self.disk.commits))
 
 
 class FakeJournal:
