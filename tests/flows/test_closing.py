@@ -1,5 +1,7 @@
 """Reply codes and close frames: who is told what, and what is dropped meanwhile."""
 
+from random import Random
+
 import pytest
 from pamqp import commands, frame
 
@@ -150,15 +152,23 @@ def test_a_soft_error_on_channel_0_closes_the_connection(client: Client) -> None
     assert answer.reply_code == 504
 
 
-def test_a_bug_of_ours_is_541_and_tells_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+class Broken(Random):
+    """A generator with a bug."""
+
+    def randbytes(self, n: int) -> bytes:
+        raise RuntimeError("an inner secret")
+
+
+def test_a_bug_of_ours_is_541_and_tells_nothing(client: Client, other: Client) -> None:
     """The traceback is for our log; one connection's bug ends one connection."""
-    monkeypatch.delattr(type(client.session.vhost), "put_queue")
-    answer = client.queue("q")
+    client.world.broker.random = Broken()
+    answer = client.queue("")
 
     assert isinstance(answer, commands.Connection.Close)
     assert answer.reply_code == 541
     assert answer.reply_text.startswith("INTERNAL_ERROR - ")
-    assert "put_queue" not in answer.reply_text
+    assert "secret" not in answer.reply_text
+    assert other.queue("q").queue == "q"
 
 
 def test_a_stopping_broker_says_320(world: World, client: Client) -> None:
