@@ -10,7 +10,7 @@ import random
 
 import pytest
 
-from mambaamqp.store import records
+from mambaamqp.store import records, writer
 from tests.store.conftest import Store, fact
 from tests.support.disk import MemoryDisk
 
@@ -106,8 +106,12 @@ def again(state: MemoryDisk, first: Store) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_every_power_cut_leaves_a_whole_prefix(seed: int) -> None:
-    """At each change, in each legal outcome, recovery keeps its promises, twice."""
+@pytest.mark.parametrize("run_bytes_max", [1, 500, writer.RUN_BYTES_MAX])
+def test_every_power_cut_leaves_a_whole_prefix(
+    seed: int, run_bytes_max: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each change, in each legal outcome, recovery keeps its promises, twice; in one write or in many."""
+    monkeypatch.setattr(writer, "RUN_BYTES_MAX", run_bytes_max)
     work = Workload(seed)
     states = 0
 
