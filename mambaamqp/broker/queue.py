@@ -276,7 +276,8 @@ class Queue(Destination):
         count = self.ready.count
         while (entry := self.ready.pop()) is not None:
             entry.state = GONE
-            self.broker.release(entry)
+            if entry.journaled:
+                self.broker.release(entry)
         self.settled.clear()
         self.returned.clear()
         self.broker.agenda.cancel(self)

@@ -94,6 +94,10 @@ class Replay:
             known.next_position = max(known.next_position, record.next_position)
             return
         vhost = self.broker.put_vhost(record.vhost)
+        namesake = vhost.queues.get(record.name)
+        if namesake is not None:
+            # The record of its deletion was damaged: nobody could ever reach it again.
+            self._drop_queue(namesake)
         table = Table(record.arguments)
         queue = Queue(
             vhost,

@@ -1,0 +1,589 @@
+"""Whole brokers that lose their power: what clients did and were told, against what the next start finds.
+
+Clients do random things to a broker over a disk in memory, and at a random change of that disk the machine
+stops, in any state that the disk may legally be left in. The model is a history: after each step that the
+journal keeps whole (a publish, a transaction, a dead letter, a declaration) it notes what the world would be,
+queue by queue and message by message. The next broker must find exactly one of these moments, and none that
+is older than the last promise (confirm, commit-ok, declare-ok …). That is the whole specification: nothing
+confirmed is lost, nothing is invented, torn, doubled or out of order, and what is settled stays settled once
+anything later was promised.
+
+A failing seed names the command that runs it alone. MAMBAAMQP_SEEDS sets how many are run.
+"""
+
+import os
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pamqp import commands, frame, header
+
+from mambaamqp.broker.queue import Queue
+from mambaamqp.server.housekeeping import tidy
+from tests.support.client import Client, Delivery, World
+from tests.support.disk import MemoryDisk
+
+SEEDS = range(int(os.environ.get("MAMBAAMQP_SEEDS", "300")))
+LIVES = 3
+"""Brokers in a row over one disk, each but the last one stopped by a power cut."""
+STEPS = 45
+
+QUEUES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "deadly": {"x-dead-letter-exchange": "graveyard"},
+    "dead": {},
+    "short": {"x-max-length": 3},
+    "quorum": {"x-queue-type": "quorum", "x-delivery-limit": -1},
+    "passing": {},
+}
+PASSING = "passing"
+"""The one queue that is not durable: it shares messages with the others and is gone after a crash."""
+CONSUMED = ("plain", "deadly", "dead", "quorum", PASSING)
+"""Queues that have consumers; of the short one it is then known what is its head."""
+EXCHANGES = {"hall": "fanout", "desk": "direct", "tree": "topic", "graveyard": "fanout"}
+KEYS = ("", "plain", "deadly", "a.b")
+
+Moment = tuple[frozenset[Any], tuple[tuple[str, tuple[bytes, ...]], ...]]
+"""Everything that there is: topology, and the journaled messages of each queue in order."""
+
+
+class PowerCut(Exception):
+    """The machine stops; `disk` is what is left."""
+
+    def __init__(self, disk: MemoryDisk) -> None:
+        super().__init__("power cut")
+        self.disk = disk
+
+
+class Model:
+    """What the world must be, and every moment since the last promise."""
+
+    def __init__(self) -> None:
+        self.queues: dict[str, list[bytes]] = {}
+        self.exchanges: dict[str, str] = {}
+        self.bindings: set[tuple[str, str, str]] = set()
+        self.moments: list[Moment] = [self.moment()]
+        self.promised = 0
+
+    def moment(self) -> Moment:
+        queues = tuple(
+            (name, tuple(bodies)) for name, bodies in sorted(self.queues.items()) if name != PASSING
+        )
+        bindings = frozenset(binding for binding in self.bindings if binding[2] != PASSING)
+        return frozenset(name for name, _ in queues) | frozenset(self.exchanges.items()) | bindings, queues
+
+    def note(self) -> int:
+        """One step is complete, as far as a crash can tell; returns its number."""
+        moment = self.moment()
+        if moment != self.moments[-1]:
+            self.moments.append(moment)
+        return len(self.moments) - 1
+
+    def promise(self, number: int) -> None:
+        """Somebody was told that this moment is safe."""
+        self.promised = max(self.promised, number)
+
+    def restart(self, found: Moment) -> None:
+        """A power cut left this moment."""
+        topology, queues = found
+        self.queues = {name: list(bodies) for name, bodies in queues}
+        self.exchanges = {item[0]: item[1] for item in topology if isinstance(item, tuple) and len(item) == 2}
+        self.bindings = {item for item in topology if isinstance(item, tuple) and len(item) == 3}
+        self.moments = [found]
+        self.promised = 0
+
+    def routes(self, exchange: str, key: str) -> list[str]:
+        """The queues that a publish reaches, in no particular order."""
+        if not exchange:
+            return [key] if key in self.queues else []
+        kind = self.exchanges[exchange]
+        bound = [(bound_key, queue) for source, bound_key, queue in self.bindings if source == exchange]
+        return sorted(
+            {queue for bound_key, queue in bound if kind == "fanout" or _fits(kind, bound_key, key)}
+        )
+
+    def put(self, body: bytes, queues: list[str]) -> None:
+        """A message reaches its queues: one step."""
+        for name in queues:
+            self.queues[name].append(body)
+
+    def shorten(self, queues: list[str]) -> bool:
+        """The heads that a length limit pushes out; whether there were any."""
+        over = "short" in queues and len(self.queues["short"]) > 3
+        if over:
+            del self.queues["short"][:-3]
+        return over
+
+    def remove(self, queue: str, body: bytes) -> None:
+        """A message is settled; one that is gone with its queue, or was never journaled, changes nothing."""
+        if body in self.queues.get(queue, []):
+            self.queues[queue].remove(body)
+
+
+def _fits(kind: str, bound_key: str, key: str) -> bool:
+    return bound_key == key or (kind == "topic" and bound_key == "#")
+
+
+class Held:
+    """A delivery that a client has not settled; `incarnation` is the queue object that it came from."""
+
+    def __init__(self, tag: int, queue: Queue, body: bytes) -> None:
+        self.tag = tag
+        self.queue = queue
+        self.body = body
+
+
+class Seat:
+    """A client on one channel, in confirm mode, in tx mode, or neither."""
+
+    def __init__(self, simulation: "Simulation", mode: str) -> None:
+        self.simulation = simulation
+        self.mode = mode
+        self.client: Client = simulation.world.connect().open()
+        if mode == "confirm":
+            self.client.confirm()
+        elif mode == "tx":
+            self.client.call(1, commands.Tx.Select())
+        self.client.call(1, commands.Basic.Qos(prefetch_count=4))
+        self.held: dict[int, Held] = {}
+        self.consuming: dict[str, Queue] = {}
+        """Consumer tag → queue; the tag is the queue's name."""
+        self.next_publish = 1
+        self.unconfirmed: dict[int, int] = {}
+        """Publish number → the moment that its confirm promises."""
+        self.awaited: list[tuple[type, int | None]] = []
+        """Replies to come, and the moment that each promises."""
+        self.got: list[bytes] = []
+        """Bodies that basic.get is to bring."""
+        self.tx_publishes: list[tuple[bytes, list[Queue]]] = []
+        self.tx_settled: list[tuple[Held, str]] = []
+        self.read = len(self.client.received)
+
+    def listen(self) -> None:
+        """Read what has come in: promises, deliveries, and nothing that was not asked for."""
+        received = self.client.received[self.read :]
+        self.read = len(self.client.received)
+        for _, value in received:
+            if isinstance(value, Delivery) and isinstance(value.method, commands.Basic.Deliver):
+                self._deliver(value)
+            elif isinstance(value, commands.Basic.Ack):
+                self._confirmed(value)
+            elif isinstance(value, commands.Basic.Cancel):
+                self.consuming.pop(value.consumer_tag)
+            else:
+                self._answered(value)
+
+    def _answered(self, value: Any) -> None:
+        expected, moment = self.awaited.pop(0)
+        if isinstance(value, Delivery):
+            assert value.body == self.got.pop(0)
+            value = value.method
+        assert isinstance(value, expected), f"{value} instead of {expected}"
+        if moment is not None:
+            self.simulation.model.promise(moment)
+
+    def _deliver(self, delivery: Delivery) -> None:
+        tag = delivery.method.delivery_tag
+        queue = self.consuming[delivery.method.consumer_tag]
+        self.held[tag] = Held(tag, queue, delivery.body)
+
+    def _confirmed(self, ack: Any) -> None:
+        tags = [tag for tag in self.unconfirmed if tag == ack.delivery_tag]
+        if ack.multiple:
+            tags = [tag for tag in self.unconfirmed if tag <= ack.delivery_tag]
+        assert tags, "a confirm for nothing"
+        for tag in tags:
+            self.simulation.model.promise(self.unconfirmed.pop(tag))
+
+
+class Simulation:
+    """One disk, and the lives of the brokers over it."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.disk = MemoryDisk()
+        self.model = Model()
+        self.bodies = 0
+        self.headers: dict[bytes, bytes] = {}
+        """Body of each persistent message → its content header, as sent."""
+        self.countdown = 0
+        self.cut: MemoryDisk | None = None
+
+    def run(self) -> None:
+        """Live, crash, and compare, several times."""
+        for _ in range(LIVES):
+            self.begin_life()
+            for _ in range(STEPS):
+                self.step()
+                if self.cut is not None:
+                    break
+            self.compare()
+
+    def begin_life(self) -> None:
+        self.world = World(self.disk)
+        self.world.journal.segment_bytes = self.rng.choice((2000, 20_000))
+        self.world.journal.frame_bytes_target = self.rng.choice((200, 1000, 1 << 22))
+        self.vhost = self.world.broker.vhosts["/"]
+        self.check_agreement()
+        self.seats = [Seat(self, self.rng.choice(("confirm", "confirm", "tx", ""))) for _ in range(3)]
+        self.cut = None
+        self.countdown = self.rng.randint(1, 140)
+        self.disk.before = self._count_down
+
+    def _count_down(self, _: str) -> None:
+        self.countdown -= 1
+        if self.countdown == 0:
+            raise PowerCut(self.disk.crash(self.rng))
+
+    # Steps
+
+    def step(self) -> None:
+        """One thing that a client or the broker does."""
+        actions: list[tuple[Callable[[], None], int]] = [
+            (self.declare, 3),
+            (self.bind, 3),
+            (self.publish, 12),
+            (self.commit, 4),
+            (self.consume, 2),
+            (self.acknowledge, 6),
+            (self.get, 3),
+            (self.hold, 2),
+            (self.housekeep, 2),
+            (self.purge, 1),
+            (self.delete, 1),
+            (self.unbind, 1),
+            (self.leave, 1),
+        ]
+        (action,) = self.rng.choices([a for a, _ in actions], [weight for _, weight in actions])
+        action()
+
+    def guarded(self, work: Callable[[], Any]) -> Any:
+        """Do it, and read all that came of it; a power cut ends this life after the step."""
+        result = None
+        try:
+            result = work()
+        except PowerCut as cut:
+            self.cut = cut.disk
+            for seat in self.seats:
+                seat.client.pump()
+        return result
+
+    def listen(self) -> None:
+        for seat in self.seats:
+            seat.listen()
+
+    def feed(self, seat: Seat, method: Any, answer: type | None, moment: int | None) -> None:
+        """A method; `moment` is what its answer promises."""
+        if answer is not None:
+            seat.awaited.append((answer, moment))
+        self.guarded(lambda: seat.client.send(1, method))
+        self.listen()
+
+    def changed(self, before: int) -> int | None:
+        """The moment of a step, if it made one."""
+        now = self.model.note()
+        return now if now != before else None
+
+    def declare(self) -> None:
+        seat, before = self.rng.choice(self.seats), len(self.model.moments) - 1
+        if self.rng.random() < 0.6:
+            name = self.rng.choice(list(QUEUES))
+            self.model.queues.setdefault(name, [])
+            method: Any = commands.Queue.Declare(queue=name, durable=name != PASSING, arguments=QUEUES[name])
+            answer: type = commands.Queue.DeclareOk
+        else:
+            name = self.rng.choice(list(EXCHANGES))
+            self.model.exchanges[name] = EXCHANGES[name]
+            method = commands.Exchange.Declare(exchange=name, exchange_type=EXCHANGES[name], durable=True)
+            answer = commands.Exchange.DeclareOk
+        self.feed(seat, method, answer, self.changed(before))
+
+    def bind(self) -> None:
+        if not self.model.queues or not self.model.exchanges:
+            return
+        seat, before = self.rng.choice(self.seats), len(self.model.moments) - 1
+        exchange = self.rng.choice(sorted(self.model.exchanges))
+        queue = "dead" if exchange == "graveyard" else self.rng.choice(sorted(self.model.queues))
+        if queue not in self.model.queues or (queue == "dead" and exchange != "graveyard"):
+            return
+        key = self.rng.choice((*KEYS, "#"))
+        self.model.bindings.add((exchange, key, queue))
+        method = commands.Queue.Bind(queue=queue, exchange=exchange, routing_key=key)
+        self.feed(seat, method, commands.Queue.BindOk, self.changed(before))
+
+    def unbind(self) -> None:
+        if not self.model.bindings:
+            return
+        seat, before = self.rng.choice(self.seats), len(self.model.moments) - 1
+        binding = self.rng.choice(sorted(self.model.bindings))
+        self.model.bindings.remove(binding)
+        exchange, key, queue = binding
+        method = commands.Queue.Unbind(queue=queue, exchange=exchange, routing_key=key)
+        self.feed(seat, method, commands.Queue.UnbindOk, self.changed(before))
+
+    def publish(self) -> None:
+        seat = self.rng.choice(self.seats)
+        exchange = self.rng.choice(["", "", *sorted(set(self.model.exchanges) - {"graveyard"})])
+        key = self.rng.choice(KEYS if exchange else (*QUEUES, "nowhere"))
+        if not exchange and key == "dead":
+            return
+        body = self.new_body()
+        persistent = self.rng.random() < 0.85 or "short" in self.model.routes(exchange, key)
+        routes = self.model.routes(exchange, key)
+        if seat.mode == "tx":
+            kept = [name for name in routes if persistent or name == "quorum"]
+            seat.tx_publishes.append((body, [self.vhost.queues[name] for name in kept]))
+        else:
+            self._take_publish(seat, body, [name for name in routes if persistent or name == "quorum"])
+        self.send_publish(seat, body, exchange, key, persistent)
+        self.listen()
+
+    def new_body(self) -> bytes:
+        """Every body is one of a kind; some are large enough for many sectors."""
+        self.bodies += 1
+        size = self.rng.choice((0, 0, 5, 100, 700, 3000))
+        return b"%d:" % self.bodies + self.rng.randbytes(size)
+
+    def _take_publish(self, seat: Seat, body: bytes, queues: list[str]) -> None:
+        self.model.put(body, queues)
+        moment = self.model.note()
+        if self.model.shorten(queues):
+            self.model.note()
+        if seat.mode == "confirm":
+            # A message that nobody keeps is confirmed too, and that promises nothing.
+            seat.unconfirmed[seat.next_publish] = moment if set(queues) - {PASSING} else 0
+            seat.next_publish += 1
+
+    def send_publish(self, seat: Seat, body: bytes, exchange: str, key: str, persistent: bool) -> None:
+        properties = {"delivery_mode": 2 if persistent else 1, "headers": {"n": self.bodies}}
+        if persistent:
+            head = header.ContentHeader(0, len(body), commands.Basic.Properties(**properties))
+            self.headers[body] = frame.marshal(head, 1)[7:-1]
+        cut = self.rng.choice((131064, 50))
+        self.guarded(lambda: seat.client.publish(body, key, exchange, properties=properties, frame_size=cut))
+
+    def commit(self) -> None:
+        """tx.commit, or now and then tx.rollback."""
+        seats = [seat for seat in self.seats if seat.mode == "tx"]
+        if not seats:
+            return
+        seat = self.rng.choice(seats)
+        before = len(self.model.moments) - 1
+        publishes, settled = seat.tx_publishes, seat.tx_settled
+        seat.tx_publishes, seat.tx_settled = [], []
+        if self.rng.random() < 0.15:
+            seat.held.update({held.tag: held for held, _ in settled})
+            self.feed(seat, commands.Tx.Rollback(), commands.Tx.RollbackOk, None)
+            return
+        buried = [held for held, action in settled if action == "reject"]
+        for held, action in settled:
+            if action != "requeue" and self.is_there(held.queue):
+                self.model.remove(held.queue.name, held.body)
+        for body, queues in publishes:
+            self.model.put(body, [queue.name for queue in queues if self.is_there(queue)])
+            self.model.shorten([queue.name for queue in queues if self.is_there(queue)])
+        for held in buried:
+            self._bury(held)
+        self.feed(seat, commands.Tx.Commit(), commands.Tx.CommitOk, self.changed(before))
+
+    def is_there(self, queue: Queue) -> bool:
+        """Whether this very queue still exists, rather than one of its name."""
+        return self.vhost.queues.get(queue.name) is queue
+
+    def _bury(self, held: Held) -> None:
+        """Where a rejected message goes."""
+        if held.queue.name == "deadly" and held.body in self.headers and "graveyard" in self.model.exchanges:
+            self.model.put(held.body, self.model.routes("graveyard", ""))
+
+    def consume(self) -> None:
+        seat = self.rng.choice(self.seats)
+        names = [name for name in CONSUMED if name in self.model.queues and name not in seat.consuming]
+        if not names:
+            return
+        name = self.rng.choice(names)
+        seat.consuming[name] = self.vhost.queues[name]
+        method = commands.Basic.Consume(queue=name, consumer_tag=name)
+        self.feed(seat, method, commands.Basic.ConsumeOk, None)
+
+    def acknowledge(self) -> None:
+        """basic.ack, nack or reject, of one delivery or of several."""
+        seats = [seat for seat in self.seats if seat.held]
+        if not seats:
+            return
+        seat = self.rng.choice(seats)
+        tag = self.rng.choice(sorted(seat.held))
+        multiple = self.rng.random() < 0.3
+        action = self.rng.choice(("ack", "ack", "reject", "requeue"))
+        taken = [held for held in sorted(seat.held.values(), key=lambda held: held.tag) if held.tag <= tag]
+        if not multiple:
+            taken = taken[-1:]
+        for held in taken:
+            del seat.held[held.tag]
+        if seat.mode == "tx":
+            seat.tx_settled += [(held, action) for held in taken]
+        elif action == "ack":
+            self._note_settled(taken)
+        elif action == "reject":
+            for held in taken:
+                self._note_rejected(held)
+        if action == "ack":
+            method: Any = commands.Basic.Ack(tag, multiple)
+        elif multiple or self.rng.random() < 0.5:
+            method = commands.Basic.Nack(tag, multiple, action == "requeue")
+        else:
+            method = commands.Basic.Reject(tag, action == "requeue")
+        self.feed(seat, method, None, None)
+
+    def _note_settled(self, taken: list[Held]) -> None:
+        """Each queue writes its settlements on its own."""
+        for queue in dict.fromkeys(held.queue for held in taken):
+            for held in taken:
+                if held.queue is queue and self.is_there(queue):
+                    self.model.remove(queue.name, held.body)
+            self.model.note()
+
+    def _note_rejected(self, held: Held) -> None:
+        """A dead letter leaves one queue and reaches others in one step."""
+        if self.is_there(held.queue):
+            self.model.remove(held.queue.name, held.body)
+        self._bury(held)
+        self.model.note()
+
+    def get(self) -> None:
+        """basic.get of what waits, settled at once."""
+        if not self.model.queues:
+            return
+        seat = self.rng.choice(self.seats)
+        name = self.rng.choice(sorted(self.model.queues))
+        first = self.vhost.queues[name].ready.peek()
+        if first is None:
+            return
+        self.model.remove(name, first.message.body())
+        self.model.note()
+        seat.got.append(first.message.body())
+        self.feed(seat, commands.Basic.Get(queue=name, no_ack=True), commands.Basic.GetOk, None)
+
+    def hold(self) -> None:
+        """The disk is slow: nothing is synced until it is fast again."""
+        if self.world.hold:
+            self.world.hold = False
+            self.guarded(self.world.settle)
+            self.listen()
+        else:
+            self.world.hold = True
+
+    def housekeep(self) -> None:
+        """What the shell does once a second."""
+        tidy(self.world.journal, self.world.broker)
+        self.guarded(self.world.settle)
+        self.listen()
+
+    def purge(self) -> None:
+        if not self.model.queues:
+            return
+        seat = self.rng.choice(self.seats)
+        name = self.rng.choice(sorted(self.model.queues))
+        for entry in self.vhost.queues[name].ready.entries():
+            self.model.remove(name, entry.message.body())
+        before = len(self.model.moments) - 1
+        method = commands.Queue.Purge(queue=name)
+        self.feed(seat, method, commands.Queue.PurgeOk, self.changed(before))
+
+    def delete(self) -> None:
+        seat, before = self.rng.choice(self.seats), len(self.model.moments) - 1
+        if self.rng.random() < 0.7 and self.model.queues:
+            name = self.rng.choice(sorted(self.model.queues))
+            del self.model.queues[name]
+            self.model.bindings = {binding for binding in self.model.bindings if binding[2] != name}
+            method: Any = commands.Queue.Delete(queue=name)
+            answer: type = commands.Queue.DeleteOk
+        elif self.model.exchanges:
+            name = self.rng.choice(sorted(self.model.exchanges))
+            del self.model.exchanges[name]
+            self.model.bindings = {binding for binding in self.model.bindings if binding[0] != name}
+            method, answer = commands.Exchange.Delete(exchange=name), commands.Exchange.DeleteOk
+        else:
+            return
+        self.feed(seat, method, answer, self.changed(before))
+
+    def leave(self) -> None:
+        """A connection breaks; what it held waits again."""
+        seat = self.rng.choice(self.seats)
+        self.seats.remove(seat)
+        self.guarded(seat.client.disconnect)
+        self.listen()
+        if self.cut is None:
+            self.guarded(lambda: self.seats.append(Seat(self, seat.mode)))
+
+    # Judgement
+
+    def compare(self) -> None:
+        """The power goes, if it has not gone yet; the next broker finds a moment that may be."""
+        self.disk.before = None
+        after = self.disk.crash(self.rng) if self.cut is None else self.cut
+        world = World(after)
+        damage = [finding for finding in world.store.findings if not finding.torn]
+        assert not damage, f"a power cut is no damage: {damage[0]}"
+        found = moment_of(world)
+        allowed = self.model.moments[self.model.promised :]
+        assert found in allowed, self.difference(found)
+        self.check_octets(world)
+        again = World(world.disk.copy())
+        assert moment_of(again) == found, "a second start finds something else"
+        self.model.restart(found)
+        self.disk = world.disk.copy()
+
+    def check_agreement(self) -> None:
+        """The broker that starts holds what the model says."""
+        assert moment_of(self.world) == self.model.moment()
+        for queue in self.vhost.queues.values():
+            assert all(entry.redelivered for entry in queue.ready.entries()), "not marked as redelivered"
+
+    def check_octets(self, world: World) -> None:
+        """Content headers are as they were sent, but for those of dead letters."""
+        for queue in world.broker.vhosts["/"].queues.values():
+            for entry in queue.ready.entries() if queue.name not in ("dead", "quorum") else ():
+                assert entry.message.header() == self.headers[entry.message.body()]
+
+    def difference(self, found: Moment) -> str:
+        """What is wrong, as far as it can be told."""
+        if found in self.model.moments:
+            return f"moment {self.model.moments.index(found)} found, {self.model.promised} was promised"
+        lines = [f"promised {self.model.promised} of {len(self.model.moments) - 1}", f"found {shown(found)}"]
+        return "\n".join(
+            [*lines, *(f"allowed {shown(m)}" for m in self.model.moments[self.model.promised :])]
+        )
+
+
+def shown(moment: Moment) -> str:
+    """A moment with the numbers of its messages."""
+    topology, queues = moment
+    numbers = {name: [int(body.split(b":")[0]) for body in bodies] for name, bodies in queues}
+    return f"{numbers} {sorted(map(str, topology))}"
+
+
+def moment_of(world: World) -> Moment:
+    """What a broker that has just started holds."""
+    vhost = world.broker.vhosts["/"]
+    exchanges = {(name, exchange.kind) for name, exchange in vhost.exchanges.items() if name in EXCHANGES}
+    bindings = {
+        (exchange.name, binding.routing_key, binding.destination.name)
+        for exchange in vhost.exchanges.values()
+        for binding in exchange.bindings
+    }
+    queues = tuple(
+        (name, tuple(entry.message.body() for entry in queue.ready.entries()))
+        for name, queue in sorted(vhost.queues.items())
+    )
+    return frozenset(vhost.queues) | frozenset(exchanges) | frozenset(bindings), queues
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_power_cut_finds_a_moment_that_was(seed: int) -> None:
+    """What was promised is there, whole and in order; what was not is there whole or not at all."""
+    try:
+        Simulation(seed).run()
+    except Exception as failure:
+        failure.add_note(f"replay: python -m pytest '{__file__}' -k 'moment_that_was and [{seed}]'")
+        raise
