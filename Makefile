@@ -6,11 +6,12 @@ PORT := 5672
 DATA := data
 TESTS :=
 
-.PHONY: help serve test check format interop clean
+.PHONY: help serve test test-compiled check format interop clean
 
 help:
 	@echo "make serve     run the broker on 127.0.0.1:$(PORT), its data in ./$(DATA) (PORT=, DATA=)"
 	@echo "make test      run the tests (TESTS=tests/wire to run some)"
+	@echo "make test-compiled   the same tests of the core, compiled by mypyc (needs a C compiler)"
 	@echo "make check     format, lint, types"
 	@echo "make format    put the format right"
 	@echo "make interop   run real clients against the broker"
@@ -21,6 +22,9 @@ serve: $(VENV)/.serve
 
 test: $(VENV)/.test
 	$(PYTHON) -m pytest $(TESTS)
+
+test-compiled:
+	scripts/test-compiled
 
 check: $(VENV)/.dev
 	$(PYTHON) -m ruff format --check mambaamqp tests interop
@@ -35,7 +39,7 @@ interop: $(VENV)/.dev
 	$(PYTHON) -m pytest interop
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-compiled build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp per set of requirements: installed again when pyproject.toml changes, and only then.

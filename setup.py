@@ -46,7 +46,12 @@ def extensions(wish: str) -> list[Any]:
         return without(wish, f"mypyc is not installed ({missing})")
     if compiler() is None and sys.platform != "win32":
         return without(wish, "there is no C compiler")
-    options = ["--ignore-missing-imports", "--python-version=3.11"]
+    options = [
+        "--config-file=",
+        "--ignore-missing-imports",
+        "--follow-imports=silent",
+        "--python-version=3.11",
+    ]
     return list(mypycify([*options, *modules()], opt_level="3", debug_level="0"))
 
 

@@ -194,6 +194,12 @@ def test_tests_mirror_modules() -> None:
             assert mirrored.exists(), f"tests/{below} mirrors no {mirrored.relative_to(ROOT)}"
 
 
+def test_no_compiled_file_shadows_a_source() -> None:
+    """Nothing compiled lies beside the sources: it would be imported instead, whatever is edited."""
+    stray = [path for suffix in ("so", "pyd", "c") for path in PACKAGE.rglob(f"*.{suffix}")]
+    assert not stray, f"compiled files beside their sources: {stray}"
+
+
 def test_every_test_states_its_goal() -> None:
     """The first line of a test's docstring is what it is for."""
     for path in sorted((ROOT / "tests").rglob("test_*.py")):

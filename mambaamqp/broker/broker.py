@@ -4,6 +4,7 @@ Everything that decides meets here; nothing here waits. The shell sets the time 
 calls `flush` at the end of every batch, and reports `durable` when the journal has been synced.
 """
 
+import logging
 from base64 import b64encode
 from collections.abc import Iterable
 from random import Random, SystemRandom
@@ -24,6 +25,8 @@ from mambaamqp.errors import NotAllowed
 from mambaamqp.store import records
 from mambaamqp.store.journal import Journal
 from mambaamqp.store.segment import Segment
+
+log = logging.getLogger("mambaamqp.broker")
 
 POSITIONS_PER_RECORD: Final = 65_536
 """What one settle or requeue record names at most, so that it fits the journal's 16 MiB."""
@@ -207,7 +210,11 @@ class Broker:
         self.waiters = []
         for waiter in waiters:
             waiter.waiting = False
-            waiter.durable(position, now)
+            try:
+                waiter.durable(position, now)
+            except Exception:
+                # One connection's bug must not keep the others' confirms back.
+                log.exception("unexpected error while confirming")
 
     def await_durable(self, waiter: Waiter) -> None:
         """Call `waiter.durable` after the next sync."""

@@ -39,7 +39,10 @@ def open_channel(session: "Session", kind: i64, number: i64, payload: bytes) -> 
         )
     assert session.vhost is not None and session.handshake.actor is not None
     session.channels[number] = Channel(session, number, session.vhost, session.handshake.actor)
-    session.send(number, ChannelMethods.OpenOk())
+    answer = ChannelMethods.OpenOk()
+    # RabbitMQ sends nothing here; pamqp's constructor would not have it.
+    answer.channel_id = ""
+    session.send(number, answer)
 
 
 def client_closes(session: "Session", channel: Channel) -> None:

@@ -185,14 +185,11 @@ class Session(Waiter):
 
     @property
     def wants_read(self) -> bool:
-        """Whether the shell should read the socket now."""
-        return not (
-            self.blocked
-            or self.congested
-            or self.paced
-            or self.login_pending
-            or (self.state == OPEN and self.outbox.size >= self.outbox_bytes_max)
-        )
+        """Whether the shell should read now. What restrains publishers ends with the connection."""
+        if self.state == OPEN:
+            restrained = self.blocked or self.congested or self.paced
+            return not (restrained or self.outbox.size >= self.outbox_bytes_max)
+        return not self.login_pending
 
     # What else the shell tells
 
