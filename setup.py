@@ -17,7 +17,7 @@ from setuptools.command.build_ext import build_ext
 
 ROOMS = ("wire", "broker", "session")
 """Compiled whole, as one group, together with the hot half of the store."""
-STORE = ("records", "log_format", "segment", "journal")
+STORE = ("records", "decoding", "log_format", "segment", "journal")
 
 EDITABLE = {"develop", "editable_wheel", "dist_info", "egg_info", "sdist"}
 

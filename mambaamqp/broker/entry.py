@@ -6,6 +6,8 @@ key of the journal's settle records, and the way back to the original place for 
 
 from typing import TYPE_CHECKING, Final
 
+from mypy_extensions import i32, i64, mypyc_attr
+
 from mambaamqp.broker.message import Message
 
 if TYPE_CHECKING:
@@ -20,18 +22,22 @@ GONE: Final = 2
 NEVER: Final = float("inf")
 
 
+# As many as messages; `Queue.drain` breaks the circle through the queue, since no collector would.
+@mypyc_attr(acyclic=True)
 class Entry:
     """A message in a queue; `deadline` in monotonic seconds, `journaled` if its settlement is written."""
 
     # Defaults stand on the class: what most entries do not need costs them nothing.
-    delivery_count: int = 0
+    delivery_count: i32 = 0
     redelivered: bool = False
-    state: int = READY
+    state: i32 = READY
     deadline: float = NEVER
     consumer: "Consumer | None" = None
     journaled: bool = False
 
-    def __init__(self, message: Message, queue: "Queue", position: int) -> None:
+    position: i64
+
+    def __init__(self, message: Message, queue: "Queue", position: i64) -> None:
         self.message = message
         self.queue = queue
         self.position = position

@@ -26,6 +26,10 @@ class Expiry:
         if len(self.heap) > self.rebuild_at:
             self._rebuild()
 
+    def clear(self) -> None:
+        """Forget everything: the queue is gone."""
+        self.heap.clear()
+
     def due(self, now: float) -> list[Entry]:
         """Entries that wait and whose time is up at `now`, by deadline; they are forgotten here."""
         found: list[Entry] = []

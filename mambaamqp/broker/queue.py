@@ -280,6 +280,7 @@ class Queue(Destination):
                 self.broker.release(entry)
         self.settled.clear()
         self.returned.clear()
+        self.expiry.clear()
         self.broker.agenda.cancel(self)
         return count
 

@@ -33,6 +33,9 @@ class Replay:
         self.entries: dict[int, dict[int, Entry]] = {}
         """By queue id, then by position."""
         self.clean = False
+        self.last_properties = b""
+        self.last_summary = properties.Summary()
+        self.last_address = b""
         self.handlers: dict[type, Callable[[Any, Segment], None]] = {
             records.Publish: self._publish,
             records.Settle: self._settle,
@@ -155,11 +158,41 @@ class Replay:
 
     # Messages
 
+    def _message(self, record: records.Publish) -> Message:
+        """The message of a record; what is kept beside the content is read from it again.
+
+        Publishers repeat themselves: properties and address like those before are read and kept once.
+        """
+        content = record.content
+        first = content[0]
+        header = first[7 : 7 + int.from_bytes(first[3:7], "big")]
+        props = header[12:]
+        if props != self.last_properties:
+            self.last_summary = properties.summarise(header)
+            self.last_properties = props
+        if record.address != self.last_address:
+            self.last_address = record.address
+        summary = self.last_summary
+        message = Message(self.last_address, first, properties.body_size(header), summary.persistent)
+        message.published_ms = record.published_ms
+        message.frame_bytes = largest_frame(content)
+        if len(content) > 1:
+            message.more = content[1:]
+        if record.dead_lettered:
+            message.dead_lettered = True
+        if summary.needs_attention:
+            message.priority = summary.priority
+            if summary.expiration is not None:
+                message.expiration_ms = int(summary.expiration)
+        return message
+
     def _publish(self, record: records.Publish, segment: Segment) -> None:
-        message = _message(record)
+        message = self._message(record)
         for target in record.targets:
             queue = self.queues.get(target.queue_id)
             if queue is None:
+                # Deleted since; its id must not be used again while the journal still names it.
+                self.broker.queue_serial = max(self.broker.queue_serial, target.queue_id)
                 continue
             entry = Entry(message, queue, target.position)
             entry.journaled = True
@@ -229,24 +262,6 @@ class _Found:
     def __init__(self, source_vhost: Any, binding: Binding) -> None:
         self.source_vhost = source_vhost
         self.binding = binding
-
-
-def _message(record: records.Publish) -> Message:
-    """The message of a record; what is kept beside the content is read from it again."""
-    content = record.content
-    first = content[0]
-    header = first[7 : 7 + int.from_bytes(first[3:7], "big")]
-    summary = properties.summarise(header)
-    message = Message(record.address, first, properties.body_size(header), True)
-    message.more = content[1:] or None
-    message.persistent = summary.persistent
-    message.priority = summary.priority
-    message.published_ms = record.published_ms
-    message.dead_lettered = record.dead_lettered
-    message.frame_bytes = largest_frame(content)
-    if summary.expiration is not None:
-        message.expiration_ms = int(summary.expiration)
-    return message
 
 
 def largest_frame(pieces: list[bytes]) -> int:

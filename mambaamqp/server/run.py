@@ -72,7 +72,10 @@ async def serve(config: Config, announce: Announce = print_banner) -> int:
     disk = OsDisk()
     store = open_store(str(config.server.data_dir), disk, on_corruption=config.store.on_corruption)
     try:
+        # A million messages are no garbage, and looking through them again and again takes seconds.
+        gc.disable()
         broker = recover(config, store, disk)
+        gc.enable()
         collect_garbage_rarely()
         sockets = listeners.listen(config.listener.host, config.listener.port, config.listener.backlog)
         try:
