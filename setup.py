@@ -1,7 +1,7 @@
 """Builds the core with mypyc where that is wanted and possible; everything else stands in pyproject.toml.
 
-MAMBAAMQP_COMPILE says what is wanted: `auto` (the default) compiles where mypyc and a C compiler are there and
-installs pure Python, saying so, where not; `yes` fails instead of falling back; `no` never compiles. An
+MAMBAAMQP_COMPILE says what is wanted: `auto` (the default) compiles where mypyc and a C compiler are there
+and installs pure Python, saying so, where not; `yes` fails instead of falling back; `no` never compiles. An
 editable install is always pure: a compiled module beside its source would shadow every later edit.
 """
 
@@ -59,7 +59,7 @@ def without(wish: str, reason: str) -> list[Any]:
     """Go on in pure Python, or fail where a compiled core was demanded."""
     if wish == "yes":
         raise SystemExit(f"mambaamqp: MAMBAAMQP_COMPILE=yes, but {reason}")
-    print(f"mambaamqp: pure Python, {reason}", file=sys.stderr)
+    sys.stderr.write(f"mambaamqp: pure Python, {reason}\n")
     return []
 
 

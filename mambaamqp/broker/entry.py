@@ -6,7 +6,7 @@ key of the journal's settle records, and the way back to the original place for 
 
 from typing import TYPE_CHECKING, Final
 
-from mypy_extensions import i32, i64, mypyc_attr
+from mypy_extensions import i32, i64, mypyc_attr, u8
 
 from mambaamqp.broker.message import Message
 
@@ -30,7 +30,7 @@ class Entry:
     # Defaults stand on the class: what most entries do not need costs them nothing.
     delivery_count: i32 = 0
     redelivered: bool = False
-    state: i32 = READY
+    state: u8 = READY
     deadline: float = NEVER
     consumer: "Consumer | None" = None
     journaled: bool = False

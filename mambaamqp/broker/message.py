@@ -26,8 +26,6 @@ class Message:
 
     # Defaults stand on the class: what most messages do not have costs them nothing.
     more: list[bytes] | None = None
-    frame_bytes: i32 = 0
-    """The largest frame of the content: a consumer with a smaller frame_max needs it cut again."""
     priority: i32 = -1
     expiration_ms: i64 = -1
     published_ms: i64 = 0
@@ -66,7 +64,6 @@ class Message:
         content = b"".join((PREFIX.pack(FRAME_HEADER, channel, len(header)), header, b"\xce", rest))
         copy = Message(self.address, content, self.body_bytes, self.persistent)
         copy.more = self.more
-        copy.frame_bytes = max(self.frame_bytes, len(header) + 8)
         copy.priority = self.priority
         copy.expiration_ms = self.expiration_ms
         copy.published_ms = self.published_ms

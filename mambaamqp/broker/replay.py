@@ -175,7 +175,6 @@ class Replay:
         summary = self.last_summary
         message = Message(self.last_address, first, properties.body_size(header), summary.persistent)
         message.published_ms = record.published_ms
-        message.frame_bytes = largest_frame(content)
         if len(content) > 1:
             message.more = content[1:]
         if record.dead_lettered:
@@ -262,15 +261,3 @@ class _Found:
     def __init__(self, source_vhost: Any, binding: Binding) -> None:
         self.source_vhost = source_vhost
         self.binding = binding
-
-
-def largest_frame(pieces: list[bytes]) -> int:
-    """The size in octets of the largest frame in runs of frames."""
-    largest = 0
-    for piece in pieces:
-        at = 0
-        while at < len(piece):
-            size = 8 + int.from_bytes(piece[at + 3 : at + 7], "big")
-            largest = max(largest, size)
-            at += size
-    return largest

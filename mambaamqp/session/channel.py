@@ -66,9 +66,7 @@ class Channel:
 
     # Publishing
 
-    def publish(
-        self, key: bytes, header: bytes, content: bytes, more: list[bytes] | None, frame_bytes: int
-    ) -> Route | None:
+    def publish(self, key: bytes, header: bytes, content: bytes, more: list[bytes] | None) -> Route | None:
         """A whole publish. `key` is exchange, routing key and flags; `content` and `more` the frames.
 
         Returns the route if that was all it needed: the next publish like it may go the same way unread.
@@ -86,7 +84,6 @@ class Channel:
         summary = self.last_summary
         message = Message(route.address, content, body_bytes, summary.persistent)
         message.more = more
-        message.frame_bytes = frame_bytes
         message.published_ms = self.vhost.broker.wall_ms
         queues = route.queues
         mandatory = route.mandatory
@@ -106,7 +103,6 @@ class Channel:
         """A publish that is like the one before but for its body."""
         route = plan.route
         message = Message(route.address, content, plan.body_bytes, plan.persistent)
-        message.frame_bytes = plan.frame_bytes
         message.published_ms = self.vhost.broker.wall_ms
         self.session.published = True
         self._enqueue(message, route.queues, False)
@@ -184,7 +180,7 @@ class Channel:
         else:
             content = frames[0]
             more = frames[1:]
-        self.publish(assembly.key, assembly.header, content, more, assembly.frame_bytes)
+        self.publish(assembly.key, assembly.header, content, more)
 
     # Delivering
 
@@ -196,12 +192,12 @@ class Channel:
     def write_content(self, message: Message) -> None:
         """Header and body frames of `message`, on this channel and within its frame_max."""
         content = message.content
-        fits = message.frame_bytes <= self.frame_bytes_max
-        if fits and (content[1] << 8 | content[2]) == self.number:
+        if (
+            message.more is None
+            and len(content) <= self.frame_bytes_max
+            and (content[1] << 8 | content[2]) == self.number
+        ):
             self.outbox.write(content)
-            if message.more is not None:
-                for piece in message.more:
-                    self.outbox.write(piece)
         else:
             self.outbox.write_pieces(fast.reframe(message.pieces(), self.number, self.frame_bytes_max))
 

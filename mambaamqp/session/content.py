@@ -19,7 +19,6 @@ class Assembly:
         self.key = key
         self.header = b""
         self.frames: list[bytes] = []
-        self.frame_bytes = 0
         self.missing = -1
         """Octets of the body still to come; -1 before the header."""
         self.body_bytes = 0
@@ -56,4 +55,3 @@ class Assembly:
 
     def _keep(self, octets: bytes) -> None:
         self.frames.append(octets)
-        self.frame_bytes = max(self.frame_bytes, len(octets))

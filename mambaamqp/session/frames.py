@@ -138,10 +138,9 @@ def _publish_whole(
     """Header at `head`, and its one body frame (or none), if they are all here and fit together."""
     body_bytes = u32(data, head + 15)
     last = header_stop
-    frame_bytes = header_stop - head + 1
     if header_stop - head < 7 + 14 or u16(data, head + 7) != fast.BASIC:
         return False
-    if frame_bytes > session.frame_bytes_max + SLACK_BYTES:
+    if header_stop - head >= session.frame_bytes_max + SLACK_BYTES:
         return False
     if body_bytes:
         body = header_stop + 1
@@ -155,10 +154,8 @@ def _publish_whole(
             or body_bytes > session.frame_bytes_max - ENVELOPE_BYTES + SLACK_BYTES
         ):
             return False
-        if body_bytes + ENVELOPE_BYTES > frame_bytes:
-            frame_bytes = body_bytes + ENVELOPE_BYTES
     session.at = last + 1
-    route = channel.publish(key, data[head + 7 : header_stop], data[head : last + 1], None, frame_bytes)
+    route = channel.publish(key, data[head + 7 : header_stop], data[head : last + 1], None)
     if route is not None:
         octets = data[at : header_stop + 8 if body_bytes else last + 1]
         persistent = channel.last_summary.persistent

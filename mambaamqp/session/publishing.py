@@ -15,7 +15,6 @@ from mambaamqp.broker.routing import reads_headers, sender_selected
 from mambaamqp.broker.topology import writable_exchange
 from mambaamqp.errors import FrameFault, NotImplementedFault, PreconditionFailed
 from mambaamqp.wire import fast, properties
-from mambaamqp.wire.framing import ENVELOPE_BYTES
 from mambaamqp.wire.properties import Summary
 from mambaamqp.wire.table import Table
 
@@ -68,7 +67,6 @@ class Plan:
         self.route = route
         self.persistent = persistent
         self.body_bytes = body_bytes
-        self.frame_bytes = max(body_bytes + ENVELOPE_BYTES, len(octets))
         self.vhost = channel.vhost
         self.generation = channel.routes_generation
 

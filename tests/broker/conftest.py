@@ -32,7 +32,6 @@ def message(body: bytes = b"", *, exchange: str = "", key: str = "q", **props: A
         address_of(exchange, key), fast.content_frames(header, body), len(body), summary.persistent
     )
     made.priority = summary.priority
-    made.frame_bytes = max(len(header), len(body)) + 8
     if summary.expiration is not None:
         made.expiration_ms = int(summary.expiration)
     return made

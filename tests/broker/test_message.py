@@ -48,13 +48,6 @@ def test_another_header_with_the_same_body(body: bytes, room: int) -> None:
     assert made.header() != header
 
 
-def test_a_larger_header_makes_a_larger_frame() -> None:
-    """Whoever delivers must know when a header does not fit a consumer's frames."""
-    made = message(b"x")
-    header = properties.encode({"headers": {"k": "v" * 1000}}, 1)
-    assert made.with_header(header).frame_bytes == len(header) + 8
-
-
 @pytest.mark.parametrize("body", [b"", b"body"])
 def test_pieces_are_whole_frames(body: bytes) -> None:
     """They go out as they are, but for the channel."""

@@ -5,11 +5,9 @@ from typing import Any
 import pytest
 
 from mambaamqp.broker.broker import Broker
-from mambaamqp.broker.replay import largest_frame
 from mambaamqp.store import records
 from mambaamqp.store.segment import Segment
 from mambaamqp.wire import fast, properties
-from mambaamqp.wire.framing import FRAME_BODY, frame
 from mambaamqp.wire.table import encode_entries
 from tests.broker.conftest import bodies
 from tests.support.client import World
@@ -175,9 +173,3 @@ def test_the_copy_that_was_moved_counts() -> None:
     )
     assert bodies(broker.vhosts["/"].queues["q"]) == [b"m"]
     assert (first.live, second.live) == (0, 1)
-
-
-def test_the_largest_frame_is_found_in_any_piece() -> None:
-    """A consumer with small frames must be served from it."""
-    pieces = [frame(FRAME_BODY, 0, b"x" * 5) * 2, frame(FRAME_BODY, 0, b"x" * 90), frame(FRAME_BODY, 0, b"")]
-    assert largest_frame(pieces) == 98
