@@ -18,6 +18,8 @@ from setuptools.command.build_ext import build_ext
 ROOMS = ("wire", "broker", "session")
 """Compiled whole, as one group, together with the hot half of the store."""
 STORE = ("records", "decoding", "log_format", "segment", "journal")
+BENCH = ("flow", "histogram")
+"""The hot half of the load command: it must not saturate before the broker does."""
 
 EDITABLE = {"develop", "editable_wheel", "dist_info", "egg_info", "sdist"}
 
@@ -27,6 +29,7 @@ def modules() -> list[str]:
     package = Path("mambaamqp")
     found = [path for room in ROOMS for path in (package / room).rglob("*.py") if path.name != "__init__.py"]
     found += [package / "store" / f"{name}.py" for name in STORE]
+    found += [package / "bench" / f"{name}.py" for name in BENCH]
     return sorted(str(path) for path in found)
 
 

@@ -44,6 +44,16 @@ class DefaultGroup(click.Group):
             args = ["serve", *args]
         return super().parse_args(ctx, args)
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "bench"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "bench":
+            from mambaamqp.bench.command import bench  # late: nobody else needs what it needs
+
+            return bench
+        return super().get_command(ctx, cmd_name)
+
 
 def core_kind() -> str:
     """How the core runs: "compiled" or "pure Python"."""
