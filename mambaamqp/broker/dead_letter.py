@@ -12,6 +12,8 @@ from mambaamqp.wire.table import Timestamp, Value, encode_value
 
 X_DEATH: Final = "x-death"
 REJECTED: Final = "rejected"
+DEATHS_MAX: Final = 128
+"""Entries that x-death keeps, the latest. Each hop of a chain of dead-letter queues reads them all again."""
 
 
 def death_headers(
@@ -32,7 +34,8 @@ def death_headers(
     expiration = properties.get(header, "expiration")
     put: dict[str, bytes] = {}
     latest = _record(deaths, queue, reason, exchange, routing_keys, time_seconds, expiration)
-    put[X_DEATH] = encode_value([latest, *[death for death in deaths if death is not latest]])
+    earlier = [death for death in deaths if death is not latest]
+    put[X_DEATH] = encode_value([latest, *earlier[: DEATHS_MAX - 1]])
     if not ours or not _has_first(header):
         put.update(_companions("first", queue, reason, exchange))
     put.update(_companions("last", queue, reason, exchange))
