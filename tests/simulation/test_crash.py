@@ -26,7 +26,7 @@ from tests.support.client import Client, Delivery, World
 from tests.support.disk import MemoryDisk
 
 SEEDS = range(int(os.environ.get("MAMBAAMQP_SEEDS", "300")))
-TARGETS = ("", "commit", "commit", "acknowledge", "publish", "delete", "housekeep")
+TARGETS = ("", "commit", "commit", "acknowledge", "acknowledge", "publish", "delete", "housekeep")
 """The steps that the power cut looks for; the empty one means any. Large transactions are rare and long."""
 LIVES = 3
 """Brokers in a row over one disk, stopped by power cuts, now and then in good order."""
@@ -312,6 +312,8 @@ class Simulation:
             return
         seat, before = self.rng.choice(self.seats), len(self.model.moments) - 1
         exchange = self.rng.choice(sorted(self.model.exchanges))
+        if "graveyard" in self.model.exchanges and self.rng.random() < 0.3:
+            exchange = "graveyard"
         queue = "dead" if exchange == "graveyard" else self.rng.choice(sorted(self.model.queues))
         if queue not in self.model.queues or (queue == "dead" and exchange != "graveyard"):
             return
@@ -424,7 +426,7 @@ class Simulation:
         seat = self.rng.choice(seats)
         tag = self.rng.choice(sorted(seat.held))
         multiple = self.rng.random() < 0.3
-        action = self.rng.choice(("ack", "ack", "reject", "requeue"))
+        action = self.rng.choice(("ack", "reject", "reject", "requeue"))
         taken = [held for held in sorted(seat.held.values(), key=lambda held: held.tag) if held.tag <= tag]
         if not multiple:
             taken = taken[-1:]
