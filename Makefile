@@ -5,8 +5,9 @@ PYTHON := $(VENV)/bin/python
 PORT := 5672
 DATA := data
 TESTS :=
+BENCH :=
 
-.PHONY: help serve test test-compiled check format interop clean
+.PHONY: help serve test test-compiled check format interop bench clean
 
 help:
 	@echo "make serve     run the broker on 127.0.0.1:$(PORT), its data in ./$(DATA) (PORT=, DATA=)"
@@ -15,6 +16,7 @@ help:
 	@echo "make check     format, lint, types"
 	@echo "make format    put the format right"
 	@echo "make interop   run real clients against the broker"
+	@echo "make bench     compare with RabbitMQ, see benchmarks/README.md (BENCH=--help)"
 	@echo "make clean     remove the virtual environment and caches, not the data"
 
 serve: $(VENV)/.serve
@@ -27,16 +29,21 @@ test-compiled:
 	scripts/test-compiled
 
 check: $(VENV)/.dev
-	$(PYTHON) -m ruff format --check mambaamqp tests interop
-	$(PYTHON) -m ruff check mambaamqp tests interop
+	$(PYTHON) -m ruff format --check mambaamqp tests interop benchmarks
+	$(PYTHON) -m ruff check mambaamqp tests interop benchmarks
 	$(PYTHON) -m mypy
 
 format: $(VENV)/.dev
-	$(PYTHON) -m ruff format mambaamqp tests interop
-	$(PYTHON) -m ruff check --fix mambaamqp tests interop
+	$(PYTHON) -m ruff format mambaamqp tests interop benchmarks
+	$(PYTHON) -m ruff check --fix mambaamqp tests interop benchmarks
 
 interop: $(VENV)/.dev
 	$(PYTHON) -m pytest interop
+
+bench: $(VENV)/.serve
+	[ -x .venv-compiled/bin/python ] || scripts/make-venv .venv-compiled
+	MAMBAAMQP_COMPILE=yes .venv-compiled/bin/python -m pip install -q .
+	$(PYTHON) benchmarks/compare.py $(BENCH)
 
 clean:
 	rm -rf $(VENV) .venv-compiled build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

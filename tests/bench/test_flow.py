@@ -81,7 +81,7 @@ def test_answers_of_get_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "method", [Channel.Close(406, "PRECONDITION"), Connection.Close(406, "PRECONDITION")]
+    "method", [Channel.Close(406, "PRECONDITION", 0, 0), Connection.Close(406, "PRECONDITION", 0, 0)]
 )
 def test_a_close_ends_the_load(method: object) -> None:
     """What the broker says is what the user reads, on either side."""
