@@ -21,11 +21,18 @@ from tests.support.client import World
 COMPILED = not str(broker_queue.__file__).endswith(".py")
 
 # Fakes that stand in for a native class are refused by compiled code; flows and simulations cover it there.
-collect_ignore = (
-    [f"test_{name}.py" for name in "broker consumers entry expiry pace queue ready topology vhost".split()]
-    if COMPILED
-    else []
+UNIT_TESTS_WITH_FAKES = (
+    "broker",
+    "consumers",
+    "entry",
+    "expiry",
+    "pace",
+    "queue",
+    "ready",
+    "topology",
+    "vhost",
 )
+collect_ignore = [f"test_{name}.py" for name in UNIT_TESTS_WITH_FAKES] if COMPILED else []
 
 
 def table(**values: Any) -> Table:
