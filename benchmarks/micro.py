@@ -1,7 +1,7 @@
 """The hot pieces of the broker, each by itself, in numbers that noise does not move.
 
-By default each piece is timed against a calibration loop and given as a multiple of it, the best of
-several tries. `--count` gives instructions for one operation: the difference between a long and a short run of the same
+By default each piece is timed against a calibration loop and given as a multiple of it, the best of several
+tries. `--count` gives instructions for one operation: the difference between a long and a short run of one
 piece, counted by `perf stat` or by valgrind, so that start and imports cancel out.
 """
 

@@ -40,16 +40,16 @@ class Run:
 
     async def execute(self) -> Outcome:
         """All of it. The queues go away at the end, unless they are to be kept."""
-        admin = await self._dial()
         try:
-            await self._declare(admin)
+            await self._declare(await self._dial())
             await self._connect()
             return await self._load()
         finally:
-            for link in self.links[1:]:
+            for link in self.links:
                 link.close()
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + TIDY_SECONDS):
-                await self._tidy(admin)
+            if self.links and not self.workload.keep:
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + TIDY_SECONDS):
+                    await self._tidy()
 
     async def _dial(self) -> Link:
         link = await dial(self.target)
@@ -138,14 +138,14 @@ class Run:
             returned=sum(each.returned for each in confirms),
         )
 
-    async def _tidy(self, admin: Link) -> None:
+    async def _tidy(self) -> None:
+        """On a connection of its own: the others may be the reason why the load has ended."""
         try:
-            if not self.workload.keep:
-                await self._delete(admin)
+            admin = await dial(self.target)
+            await self._delete(admin)
+            admin.close()
         except BenchError as error:
             self.show(f"left behind: {self.workload.name}-*: {error}")
-        finally:
-            admin.close()
 
     async def _delete(self, admin: Link) -> None:
         for queue in self.workload.queue_names():
