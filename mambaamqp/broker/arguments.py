@@ -1,70 +1,87 @@
-"""The x-arguments of queues and consumers: what they mean, and RabbitMQ's words for what is wrong.
+"""The x-arguments of queues and consumers: which there are, what they mean, whether a redeclare agrees.
 
 Only arguments that a queue's type knows are read and compared; unknown ones are accepted and ignored.
-Two things are ours: `x-delivery-limit` is known on classic queues too, and a stream is refused with a
-clear 540 until there are streams.
+Whether a single value is legal is `broker.argument_values`' matter. Three things are ours:
+`x-delivery-limit` is known on classic queues too and must be a number, `x-queue-version` may still be 1, and
+a stream is refused with a clear 540 until there are streams.
 """
 
-from collections.abc import Callable
 from typing import Final
 
+from mambaamqp.broker.argument_values import CONSUMER_CHECKS, QUEUE_CHECKS, Check, unsupported_type
+from mambaamqp.broker.equivalence import bare, check_argument, check_flag, differs
 from mambaamqp.errors import NotImplementedFault, PreconditionFailed
-from mambaamqp.wire.table import Table, Value
+from mambaamqp.wire.table import Table
 
-TIME_MS_MAX: Final = 315_360_000_000
-"""Ten years, RabbitMQ's bound for every time span."""
-PRIORITY_MAX: Final = 255
 DELIVERY_LIMIT_DEFAULT: Final = 20
 """Of quorum queues."""
 
-OVERFLOWS: Final = ("drop-head", "reject-publish", "reject-publish-dlx")
-STRATEGIES: Final = ("at-most-once", "at-least-once")
-LOCATORS: Final = ("client-local", "balanced", "min-masters", "random")
-
-_COMMON: Final = frozenset(
-    {
+KNOWN: Final[dict[str, tuple[str, ...]]] = {
+    "classic": (
         "x-expires",
         "x-message-ttl",
         "x-dead-letter-exchange",
         "x-dead-letter-routing-key",
         "x-max-length",
         "x-max-length-bytes",
+        "x-max-priority",
+        "x-overflow",
+        "x-queue-mode",
+        "x-queue-version",
+        "x-single-active-consumer",
+        "x-queue-type",
+        "x-queue-master-locator",
+        "x-queue-leader-locator",
+        "x-delivery-limit",
+    ),
+    "quorum": (
+        "x-dead-letter-exchange",
+        "x-dead-letter-routing-key",
+        "x-dead-letter-strategy",
+        "x-expires",
+        "x-max-length",
+        "x-max-length-bytes",
+        "x-max-in-memory-length",
+        "x-max-in-memory-bytes",
         "x-overflow",
         "x-single-active-consumer",
         "x-queue-type",
-        "x-queue-leader-locator",
-        "x-delivery-limit",
-    }
-)
-KNOWN: Final[dict[str, frozenset[str]]] = {
-    "classic": _COMMON | {"x-max-priority", "x-queue-mode", "x-queue-version", "x-queue-master-locator"},
-    "quorum": _COMMON
-    | {
-        "x-dead-letter-strategy",
-        "x-max-in-memory-length",
-        "x-max-in-memory-bytes",
         "x-quorum-initial-group-size",
         "x-quorum-target-group-size",
-        "x-consumer-timeout",
+        "x-member-placement-tag",
+        "x-delivery-limit",
+        "x-message-ttl",
+        "x-queue-leader-locator",
         "x-consumer-disconnected-timeout",
+        "x-consumer-timeout",
         "x-delayed-retry-type",
         "x-delayed-retry-min",
         "x-delayed-retry-max",
-        "x-member-placement-tag",
-    },
-    "stream": frozenset(
-        {
-            "x-queue-type",
-            "x-queue-leader-locator",
-            "x-max-length-bytes",
-            "x-max-age",
-            "x-stream-max-segment-size-bytes",
-            "x-stream-filter-size-bytes",
-            "x-initial-cluster-size",
-        }
+    ),
+    "stream": (
+        "x-max-length-bytes",
+        "x-queue-type",
+        "x-max-age",
+        "x-stream-max-segment-size-bytes",
+        "x-stream-filter-size-bytes",
+        "x-initial-cluster-size",
+        "x-queue-leader-locator",
     ),
 }
-ALL_KNOWN: Final = KNOWN["classic"] | KNOWN["quorum"] | KNOWN["stream"]
+"""What each type of queue knows, in the order in which a redeclare compares it."""
+ALL_KNOWN: Final = frozenset(KNOWN["classic"] + KNOWN["quorum"] + KNOWN["stream"])
+
+CONSUMER_KNOWN: Final[dict[str, tuple[str, ...]]] = {
+    "classic": ("x-priority",),
+    "quorum": ("x-priority", "x-consumer-timeout"),
+    "stream": ("x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"),
+}
+ALL_CONSUMER_KNOWN: Final = frozenset(
+    CONSUMER_KNOWN["classic"] + CONSUMER_KNOWN["quorum"] + CONSUMER_KNOWN["stream"]
+)
+
+UNSET_TYPES: Final = ("", "undefined")
+"""Queue types that stand for the default one."""
 
 
 class QueueArguments:
@@ -94,21 +111,17 @@ def parse_queue_arguments(
     auto_delete: bool,
     server_named: bool,
 ) -> QueueArguments:
-    """The arguments of a queue to be declared; 406 in RabbitMQ's words for what cannot be."""
+    """The arguments of a queue to be declared; 406 in RabbitMQ's words, and order, for what cannot be."""
     where = f"queue '{name}' in vhost '{vhost}'"
-    queue_type = _queue_type(table, where)
+    queue_type = queue_type_of(table)
+    if server_named and queue_type in ("quorum", "stream"):
+        raise PreconditionFailed(f"Cannot declare a server-named queue for type rabbit_{queue_type}_queue")
+    if queue_type not in KNOWN:
+        raise PreconditionFailed(f"invalid arg 'x-queue-type' for {where}: {unsupported_type(table)}")
+    _check_values(table, where, KNOWN[queue_type], QUEUE_CHECKS)
+    _check_keys(table, where, queue_type, KNOWN[queue_type], ALL_KNOWN)
     if queue_type != "classic":
-        _check_replicable(queue_type, where, durable, exclusive, auto_delete, server_named)
-    for key in table.values:
-        if key in ALL_KNOWN and key not in KNOWN[queue_type]:
-            raise PreconditionFailed(
-                f"invalid arg '{key}' for {where} of queue type rabbit_{queue_type}_queue"
-            )
-    for key, value in table.values.items():
-        check = CHECKS.get(key)
-        problem = check(value, table, key) if check is not None else ""
-        if problem:
-            raise PreconditionFailed(f"invalid arg '{key}' for {where}: {problem}")
+        _check_replicable(where, durable, exclusive, auto_delete)
     if queue_type == "stream":
         raise NotImplementedFault(f"cannot declare {where}: streams are not supported yet")
     return stored_queue_arguments(table)
@@ -117,7 +130,7 @@ def parse_queue_arguments(
 def stored_queue_arguments(table: Table) -> QueueArguments:
     """The arguments of a queue that has been declared before, as the journal has them."""
     arguments = QueueArguments()
-    arguments.queue_type = table.get("x-queue-type") or "classic"
+    arguments.queue_type = queue_type_of(table)
     arguments.message_ttl_ms = table.get("x-message-ttl")
     arguments.expires_ms = table.get("x-expires")
     arguments.dead_letter_exchange = table.get("x-dead-letter-exchange")
@@ -133,101 +146,45 @@ def stored_queue_arguments(table: Table) -> QueueArguments:
     return arguments
 
 
-def _queue_type(table: Table, where: str) -> str:
-    value = table.get("x-queue-type")
-    if value is None:
+def queue_type_of(table: Table) -> str:
+    """The type that is asked for, classic without one; not text: the empty string, which is none."""
+    if "x-queue-type" not in table:
         return "classic"
-    if not isinstance(value, str) or value not in KNOWN:
-        raise PreconditionFailed(
-            f"invalid arg 'x-queue-type' for {where}: \"unsupported queue type '{value}'\""
-        )
-    return value
+    value = table.get("x-queue-type")
+    if not isinstance(value, str):
+        return ""
+    return "classic" if value in UNSET_TYPES else value
 
 
-def _check_replicable(
-    queue_type: str, where: str, durable: bool, exclusive: bool, auto_delete: bool, server_named: bool
+def _check_values(table: Table, where: str, known: tuple[str, ...], checks: dict[str, Check]) -> None:
+    """In the order of the checks, whatever the order of the table."""
+    for key, check in checks.items():
+        if key in known and key in table:
+            problem = check(table.get(key), table, key)
+            if problem:
+                raise PreconditionFailed(f"invalid arg '{key}' for {where}: {problem}")
+
+
+def _check_keys(
+    table: Table, where: str, queue_type: str, known: tuple[str, ...], anywhere: frozenset[str]
 ) -> None:
-    """Quorum queues and streams are durable, shared and named by their users."""
-    if server_named:
-        raise PreconditionFailed(f"Cannot declare a server-named queue for type rabbit_{queue_type}_queue")
+    """An argument that only another type knows would be asked for in vain."""
+    for key in table.values:
+        if key in anywhere and key not in known:
+            raise PreconditionFailed(
+                f"invalid arg '{key}' for {where} of queue type rabbit_{queue_type}_queue"
+            )
+
+
+def _check_replicable(where: str, durable: bool, exclusive: bool, auto_delete: bool) -> None:
+    """Quorum queues and streams stay, and are shared."""
     for bad, prop in (
-        (not durable, "non-durable"),
         (auto_delete, "auto-delete"),
         (exclusive, "exclusive-owner"),
+        (not durable, "non-durable"),
     ):
         if bad:
             raise PreconditionFailed(f"invalid property '{prop}' for {where}")
-
-
-# Checks of single values: the problem in RabbitMQ's words, or nothing
-
-
-def _integer(value: Value, table: Table, key: str) -> str:
-    if isinstance(value, bool) or not isinstance(value, int):
-        return f'"expected integer, got {table.kind(key)}"'
-    return ""
-
-
-def _non_negative(value: Value, table: Table, key: str) -> str:
-    return _integer(value, table, key) or (f"{{value_negative,{value}}}" if value < 0 else "")
-
-
-def _time_span(value: Value, table: Table, key: str) -> str:
-    problem = _non_negative(value, table, key)
-    return problem or (f"{{value_too_large,{value}}}" if value > TIME_MS_MAX else "")
-
-
-def _expires(value: Value, table: Table, key: str) -> str:
-    return _time_span(value, table, key) or ("{value_zero,0}" if value == 0 else "")
-
-
-def _max_priority(value: Value, table: Table, key: str) -> str:
-    problem = _non_negative(value, table, key)
-    return problem or (f"{{max_value_exceeded,{value}}}" if value > PRIORITY_MAX else "")
-
-
-def _text(value: Value, table: Table, key: str) -> str:
-    return (
-        ""
-        if table.code(key) == "S" and isinstance(value, str)
-        else f"{{unacceptable_type,{table.kind(key)}}}"
-    )
-
-
-def _boolean(value: Value, table: Table, key: str) -> str:
-    return "" if isinstance(value, bool) else f'"expected boolean, got {table.kind(key)}"'
-
-
-def _routing_key(value: Value, table: Table, key: str) -> str:
-    problem = _text(value, table, key)
-    if problem or "x-dead-letter-exchange" in table:
-        return problem
-    return "routing_key_but_no_dlx_defined"
-
-
-def _overflow(value: Value, table: Table, key: str) -> str:
-    return _text(value, table, key) or ("" if value in OVERFLOWS else "invalid_overflow")
-
-
-def _strategy(value: Value, table: Table, key: str) -> str:
-    return _text(value, table, key) or ("" if value in STRATEGIES else "invalid_dlx_strategy")
-
-
-CHECKS: Final[dict[str, Callable[[Value, Table, str], str]]] = {
-    "x-expires": _expires,
-    "x-message-ttl": _time_span,
-    "x-dead-letter-exchange": _text,
-    "x-dead-letter-routing-key": _routing_key,
-    "x-dead-letter-strategy": _strategy,
-    "x-max-length": _non_negative,
-    "x-max-length-bytes": _non_negative,
-    "x-max-priority": _max_priority,
-    "x-overflow": _overflow,
-    "x-single-active-consumer": _boolean,
-    "x-delivery-limit": _integer,
-    "x-queue-mode": _text,
-    "x-queue-type": _text,
-}
 
 
 # Redeclare
@@ -244,67 +201,38 @@ def check_equivalent(
 ) -> None:
     """406 when a redeclare differs; `durable` and `auto_delete` are pairs of (current, received).
 
-    Order: durable, auto_delete, then the arguments that the queue's type knows.
+    Order: durable, auto_delete, then the arguments that the queue's type knows. Nothing else is checked:
+    a received argument may be illegal as long as it is not compared.
     """
-    where = f"for queue '{name}' in vhost '{vhost}'"
-    _check_flag("durable", durable, where)
-    _check_flag("auto_delete", auto_delete, where)
-    queue_type = current.get("x-queue-type") or "classic"
-    known = KNOWN.get(queue_type, KNOWN["classic"])
-    for key in sorted(known):
-        if _normal(key, current) != _normal(key, received):
-            raise PreconditionFailed(
-                f"inequivalent arg '{key}' {where}: {_difference(key, current, received)}"
-            )
+    where = f"queue '{name}' in vhost '{vhost}'"
+    check_flag("durable", where, durable[0], durable[1])
+    check_flag("auto_delete", where, auto_delete[0], auto_delete[1])
+    for key in KNOWN.get(queue_type_of(current), KNOWN["classic"]):
+        if key == "x-queue-type":
+            _check_type(where, current, received)
+        else:
+            check_argument(key, where, current, received)
 
 
-def _normal(key: str, table: Table) -> Value:
-    """A value as it is compared: an absent queue type is classic; numbers have no width."""
-    value = table.get(key)
-    if key == "x-queue-type":
-        return value or "classic"
-    return value
-
-
-def _difference(key: str, current: Table, received: Table) -> str:
-    """`received … but current is …`: bare values where both are there, with their types where one is not."""
-    if key in current and key in received:
-        return f"received '{_shown(received.get(key))}' but current is '{_shown(current.get(key))}'"
-    return f"received {_typed(key, received)} but current is {_typed(key, current)}"
-
-
-def _typed(key: str, table: Table) -> str:
-    if key not in table:
-        return "none"
-    return f"the value '{_shown(table.get(key))}' of type '{table.kind(key)}'"
-
-
-def _shown(value: Value) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
-
-
-def _check_flag(what: str, pair: tuple[bool, bool], where: str) -> None:
-    current, received = pair
-    if current != received:
-        raise PreconditionFailed(
-            f"inequivalent arg '{what}' {where}: "
-            f"received '{_shown(received)}' but current is '{_shown(current)}'"
-        )
+def _check_type(where: str, current: Table, received: Table) -> None:
+    """A queue always has a type: an absent one is classic, in the text too."""
+    if queue_type_of(current) != queue_type_of(received):
+        shown = f"'{queue_type_of(received)}'" if queue_type_of(received) else bare("x-queue-type", received)
+        raise differs("x-queue-type", where, f"'{queue_type_of(current)}'", shown)
 
 
 # Consumers
 
 
-def consumer_priority(table: Table, queue: str, vhost: str) -> int:
-    """x-priority of a basic.consume: any integer, 0 without one; 406 for anything else."""
+def consumer_priority(table: Table, queue: str, vhost: str, queue_type: str = "") -> int:
+    """x-priority of a basic.consume: any integer, 0 without one; 406 for anything else.
+
+    With the type of the queue, 406 also for arguments that only consumers of other types have.
+    """
+    where = f"queue '{queue}' in vhost '{vhost}'"
+    known = CONSUMER_KNOWN.get(queue_type, CONSUMER_KNOWN["quorum"])
+    _check_values(table, where, known, CONSUMER_CHECKS)
+    if queue_type:
+        _check_keys(table, where, queue_type, known, ALL_CONSUMER_KNOWN)
     value = table.get("x-priority")
-    if value is None and "x-priority" not in table:
-        return 0
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise PreconditionFailed(
-            f"invalid arg 'x-priority' for queue '{queue}' in vhost '{vhost}': "
-            f'"expected integer, got {table.kind("x-priority")}"'
-        )
-    return value
+    return value if isinstance(value, int) else 0

@@ -37,4 +37,16 @@ def frozen(value: Value) -> object:
         return frozenset((key, frozen(item)) for key, item in value.items())
     if isinstance(value, list):
         return tuple(frozen(item) for item in value)
+    if isinstance(value, bytes):
+        return _text_or_octets(value)
+    if isinstance(value, float) and value != value:
+        return "float", "nan"  # or a binding would not be the one that it is
     return type(value).__name__, value
+
+
+def _text_or_octets(value: bytes) -> object:
+    """Octets that are text equal the text, whichever type a client sent them as."""
+    try:
+        return "str", value.decode()
+    except UnicodeDecodeError:
+        return "bytes", value

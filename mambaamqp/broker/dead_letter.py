@@ -84,7 +84,7 @@ def _record(
             return death
     new: dict[str, Value] = {}
     if expiration is not None:
-        new["original-expiration"] = expiration
+        new["original-expiration"] = _milliseconds(expiration)
     new["count"] = 1
     new["reason"] = reason
     new["queue"] = queue
@@ -92,6 +92,12 @@ def _record(
     new["exchange"] = exchange
     new["routing-keys"] = list(routing_keys)
     return new
+
+
+def _milliseconds(expiration: str) -> str:
+    """An expiration as the number that it was read as: without a sign or zeros in front."""
+    digits = expiration.removeprefix("+")
+    return (digits.lstrip("0") or "0") if digits.isascii() and digits.isdecimal() else expiration
 
 
 def _companions(which: str, queue: str, reason: str, exchange: str) -> dict[str, bytes]:

@@ -19,6 +19,8 @@ def route(
 ) -> list[Destination]:
     """The queues that a message with these keys and headers reaches from `exchange`, in a stable order."""
     queues: dict[Destination, None] = {}
+    if len(routing_keys) > 1:
+        routing_keys = list(dict.fromkeys(routing_keys))
     seen = {exchange}
     pending = [exchange]
     while pending:
@@ -71,7 +73,10 @@ def _onwards(source: Exchange, lookup: Lookup) -> list[Exchange]:
 
 
 def sender_selected(headers: Table) -> tuple[list[str], bool]:
-    """The routing keys of CC and BCC, and whether there is a BCC (to be removed before delivery)."""
+    """The routing keys of CC and BCC, and whether there is a BCC (to be removed before delivery).
+
+    406 when one of them is not an array of text.
+    """
     keys = _keys(headers, "CC") + _keys(headers, "BCC")
     return keys, "BCC" in headers
 

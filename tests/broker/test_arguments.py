@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
+from mambaamqp.broker.argument_values import CONSUMER_CHECKS, QUEUE_CHECKS
 from mambaamqp.broker.arguments import (
+    ALL_CONSUMER_KNOWN,
+    ALL_KNOWN,
     KNOWN,
     check_equivalent,
     consumer_priority,
@@ -83,10 +86,29 @@ def test_what_was_asked_is_read(values: dict[str, Any], attribute: str, expected
         ({"x-overflow": 1}, "'x-overflow' for {}: {unacceptable_type,long}"),
         (
             {"x-single-active-consumer": "yes"},
-            "'x-single-active-consumer' for {}: \"expected boolean, got longstr\"",
+            "'x-single-active-consumer' for {}: {unacceptable_type,longstr}",
         ),
         ({"x-queue-type": "cubic"}, "'x-queue-type' for {}: \"unsupported queue type 'cubic'\""),
-        ({"x-queue-mode": 1}, "'x-queue-mode' for {}: {unacceptable_type,long}"),
+        ({"x-queue-type": 1}, "'x-queue-type' for {}: {unacceptable_type,long}"),
+        ({"x-queue-type": None}, "'x-queue-type' for {}: {unacceptable_type,void}"),
+        ({"x-queue-version": 3}, "'x-queue-version' for {}: \"unsupported queue version '3'\""),
+        ({"x-queue-leader-locator": "here"}, "'x-queue-leader-locator' for {}: invalid_queue_locator_arg"),
+        (
+            {"x-queue-type": "quorum", "x-quorum-initial-group-size": 0},
+            "'x-quorum-initial-group-size' for {}: {value_zero,0}",
+        ),
+        (
+            {"x-queue-type": "quorum", "x-max-in-memory-length": -1},
+            "'x-max-in-memory-length' for {}: {value_negative,-1}",
+        ),
+        ({"x-queue-type": "stream", "x-max-age": "1 day"}, "'x-max-age' for {}: invalid_max_age"),
+        # Of several problems the first in RabbitMQ's order, and values before keys.
+        ({"x-max-length": -1, "x-expires": 0}, "'x-expires' for {}: {value_zero,0}"),
+        ({"x-max-age": "1D", "x-max-length": -1}, "'x-max-length' for {}: {value_negative,-1}"),
+        (
+            {"x-max-length": -1, "x-queue-type": "cubic"},
+            "'x-queue-type' for {}: \"unsupported queue type 'cubic'\"",
+        ),
         ({"x-max-age": "1D"}, "'x-max-age' for {} of queue type rabbit_classic_queue"),
         (
             {"x-queue-type": "quorum", "x-max-priority": 1},
@@ -127,6 +149,36 @@ def test_quorum_queues_and_streams_are_durable_and_shared(
     assert str(failure.value) == f"invalid property '{prop}' for {WHERE}"
 
 
+def test_properties_are_refused_in_order() -> None:
+    """auto-delete, exclusive, durable; bad arguments before all of them."""
+    every = {"durable": False, "auto_delete": True, "exclusive": True}
+    with pytest.raises(PreconditionFailed, match="'auto-delete'"):
+        parse({"x-queue-type": "quorum"}, **every)
+    with pytest.raises(PreconditionFailed, match="'exclusive-owner'"):
+        parse({"x-queue-type": "quorum"}, **(every | {"auto_delete": False}))
+    with pytest.raises(PreconditionFailed, match="'x-expires'"):
+        parse({"x-queue-type": "quorum", "x-expires": 0}, **every)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"x-queue-mode": "lazy"},
+        {"x-queue-mode": 1},
+        {"x-queue-version": 1},
+        {"x-queue-master-locator": "anywhere"},
+        {"x-queue-leader-locator": "min-masters"},
+        {"x-queue-type": ""},
+        {"x-queue-type": "undefined"},
+        {"x-expires-soon": 0},
+    ],
+)
+def test_what_says_nothing_is_taken(values: dict[str, Any]) -> None:
+    """Habits of older clients: a classic queue, as if they had not asked."""
+    assert parse(values).queue_type == "classic"
+    assert stored_queue_arguments(table(values)).queue_type == "classic"
+
+
 def test_quorum_queues_have_names() -> None:
     """The broker names classic queues only."""
     with pytest.raises(PreconditionFailed, match="server-named queue for type rabbit_quorum_queue"):
@@ -161,6 +213,8 @@ def check(
         ({}, {"x-nobody-knows": 1}),
         ({"x-nobody-knows": 1}, {"x-nobody-knows": 2}),
         ({"x-max-length": 1, "x-expires": 2}, {"x-expires": 2, "x-max-length": 1}),
+        ({}, {"x-queue-type": ""}),
+        ({}, {"x-max-age": "of another type"}),
     ],
 )
 def test_what_counts_as_the_same(current: dict[str, Any], received: dict[str, Any]) -> None:
@@ -196,7 +250,26 @@ def test_widths_of_numbers_do_not_count() -> None:
         (
             {"x-queue-type": "quorum"},
             {},
-            "'x-queue-type' for {}: received none but current is the value 'quorum' of type 'longstr'",
+            "'x-queue-type' for {}: received 'classic' but current is 'quorum'",
+        ),
+        ({}, {"x-queue-type": "cubic"}, "'x-queue-type' for {}: received 'cubic' but current is 'classic'"),
+        ({}, {"x-queue-type": 7}, "'x-queue-type' for {}: received '7' but current is 'classic'"),
+        ({}, {"x-queue-type": None}, "'x-queue-type' for {}: received none but current is 'classic'"),
+        (
+            {},
+            {"x-expires": -1},
+            "'x-expires' for {}: received the value '-1' of type 'long' but current is none",
+        ),
+        # Of several differences the first in RabbitMQ's order.
+        (
+            {"x-queue-type": "quorum"},
+            {"x-dead-letter-exchange": "d", "x-queue-type": "classic"},
+            "'x-dead-letter-exchange' for {}: received the value 'd' of type 'longstr' but current is none",
+        ),
+        (
+            {"x-message-ttl": 1},
+            {"x-expires": 2},
+            "'x-expires' for {}: received the value '2' of type 'long' but current is none",
         ),
     ],
 )
@@ -222,8 +295,15 @@ def test_flags_are_compared_before_arguments() -> None:
 
 
 def test_every_type_knows_its_own_name() -> None:
-    """x-queue-type is an argument of all of them."""
+    """x-queue-type is an argument of all of them, and none is named twice."""
     assert all("x-queue-type" in known for known in KNOWN.values())
+    assert all(len(set(known)) == len(known) for known in KNOWN.values())
+
+
+def test_every_check_is_of_a_known_argument() -> None:
+    """A check of an argument that no type knows would never run."""
+    assert set(QUEUE_CHECKS) <= ALL_KNOWN
+    assert set(CONSUMER_CHECKS) <= ALL_CONSUMER_KNOWN
 
 
 # Consumers
@@ -243,3 +323,41 @@ def test_a_consumer_priority_is_a_number(value: Any, kind: str) -> None:
     with pytest.raises(PreconditionFailed) as failure:
         consumer_priority(table({"x-priority": value}), "q", "/")
     assert str(failure.value) == f"invalid arg 'x-priority' for {WHERE}: \"expected integer, got {kind}\""
+
+
+@pytest.mark.parametrize(
+    ("values", "queue_type", "problem"),
+    [
+        (
+            {"x-stream-offset": "first"},
+            "classic",
+            "'x-stream-offset' for {} of queue type rabbit_classic_queue",
+        ),
+        ({"x-stream-filter": "a"}, "quorum", "'x-stream-filter' for {} of queue type rabbit_quorum_queue"),
+        (
+            {"x-consumer-timeout": 1},
+            "classic",
+            "'x-consumer-timeout' for {} of queue type rabbit_classic_queue",
+        ),
+        ({"x-consumer-timeout": -1}, "quorum", "'x-consumer-timeout' for {}: {value_negative,-1}"),
+        (
+            {"x-stream-offset": "first", "x-priority": "a"},
+            "classic",
+            "'x-priority' for {}: \"expected integer, got longstr\"",
+        ),
+    ],
+)
+def test_a_consumer_asks_for_what_its_queue_has(
+    values: dict[str, Any], queue_type: str, problem: str
+) -> None:
+    """406, values before keys."""
+    with pytest.raises(PreconditionFailed) as failure:
+        consumer_priority(table(values), "q", "/", queue_type)
+    assert str(failure.value) == f"invalid arg {problem.replace('{}', WHERE)}"
+
+
+def test_what_no_consumer_knows_is_ignored() -> None:
+    """x-cancel-on-ha-failover was once an argument."""
+    values = table({"x-cancel-on-ha-failover": True, "x-priority": 3})
+    assert consumer_priority(values, "q", "/", "classic") == 3
+    assert consumer_priority(table({"x-consumer-timeout": 5}), "q", "/", "quorum") == 0

@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pamqp import decode
 
-from mambaamqp.broker.dead_letter import death_headers, in_cycle
+from mambaamqp.broker.dead_letter import DEATHS_MAX, death_headers, in_cycle
 from mambaamqp.wire import properties
 from mambaamqp.wire.table import Timestamp
 
@@ -63,6 +65,13 @@ def test_the_expiration_is_kept_in_the_history_only() -> None:
     assert headers(died)["x-death"][0]["original-expiration"] == "60"
 
 
+@pytest.mark.parametrize(("sent", "kept"), [("060", "60"), ("+5", "5"), ("000", "0"), ("0", "0")])
+def test_the_expiration_is_kept_as_a_number(sent: str, kept: str) -> None:
+    """As RabbitMQ read it, not as it was written."""
+    died = die(header(expiration=sent), reason="expired")
+    assert headers(died)["x-death"][0]["original-expiration"] == kept
+
+
 def test_the_same_death_again_is_counted() -> None:
     """Queue and reason tell deaths apart; the latest stands first, with the time of its first."""
     once = die(header())
@@ -74,6 +83,34 @@ def test_the_same_death_again_is_counted() -> None:
     assert deaths(other) == [("q", "expired", 1), ("r", "expired", 1), ("q", "rejected", 2)]
     again = die(other)
     assert deaths(again) == [("q", "rejected", 3), ("q", "expired", 1), ("r", "expired", 1)]
+
+
+def test_the_octets_of_a_death() -> None:
+    """Key by key: `count` is a long, the time a timestamp, text long strings, in RabbitMQ's order."""
+    raw = properties.get(die(header(expiration="9"), keys=("k", "cc")), "headers").raw
+    entry = (
+        b"\x13original-expirationS\0\0\0\x019"
+        b"\x05countl\0\0\0\0\0\0\0\1"
+        b"\x06reasonS\0\0\0\x08rejected"
+        b"\x05queueS\0\0\0\1q"
+        b"\x04timeT\0\0\0\0\x65\x53\xf1\0"
+        b"\x08exchangeS\0\0\0\1x"
+        b"\x0crouting-keysA\0\0\0\x0dS\0\0\0\1kS\0\0\0\2cc"
+    )
+    table = b"F" + len(entry).to_bytes(4, "big") + entry
+    assert raw.startswith(b"\x07x-deathA" + len(table).to_bytes(4, "big") + table)
+
+
+def test_the_list_is_bounded() -> None:
+    """A chain of queues without end keeps the latest deaths, and still counts on those it has."""
+    octets = header()
+    for number in range(DEATHS_MAX + 5):
+        octets = die(octets, f"q{number}", "expired")
+    assert len(deaths(octets)) == DEATHS_MAX
+    assert deaths(octets)[0] == (f"q{DEATHS_MAX + 4}", "expired", 1)
+    again = die(octets, "q5", "expired")
+    assert (deaths(again)[0], len(deaths(again))) == (("q5", "expired", 2), DEATHS_MAX)
+    assert headers(again)["x-first-death-queue"] == "q0"
 
 
 def test_the_first_death_is_never_rewritten() -> None:
@@ -144,3 +181,26 @@ def test_a_clients_own_history_is_no_cycle() -> None:
     died = die(header(), "a", "expired")
     assert not in_cycle(died, "a", False)
     assert not in_cycle(header(), "a", True)
+
+
+# Against RabbitMQ's rule, word by word
+
+DEATHS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from(["rejected", "expired", "maxlen"])), max_size=12
+)
+
+
+@given(DEATHS, st.sampled_from("abcd"))
+def test_any_history_agrees_with_a_list(history: list[tuple[str, str]], target: str) -> None:
+    """Deaths by recency, counted; a cycle when the target died here and nobody rejected since."""
+    octets = header()
+    order: list[tuple[str, str]] = []
+    for queue, reason in history:
+        octets = die(octets, queue, reason)
+        order = [(queue, reason), *[death for death in order if death != (queue, reason)]]
+    expected = [(queue, reason, history.count((queue, reason))) for queue, reason in order]
+    place = next((number for number, (queue, _) in enumerate(order) if queue == target), -1)
+    assert (deaths(octets) if history else []) == expected
+    assert in_cycle(octets, target, True) is (
+        place >= 0 and "rejected" not in [reason for _, reason in order[: place + 1]]
+    )

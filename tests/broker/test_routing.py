@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mambaamqp.broker import exchanges
 from mambaamqp.broker.binding import Binding
@@ -166,3 +168,60 @@ def test_copies_must_be_lists_of_text(values: dict[str, Any], text: str) -> None
     with pytest.raises(PreconditionFailed) as failure:
         sender_selected(headers(**values))
     assert str(failure.value) == text
+
+
+class Asked(dict[str, Destination]):
+    """Queues by name that remember what they were asked for."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__({name: Destination(name, True) for name in names})
+        self.names: list[str] = []
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.append(name)
+        return super().get(name, default)
+
+
+def test_equal_keys_are_matched_once() -> None:
+    """Ten thousand carbon copies to one key are one key."""
+    queues = Asked("k")
+    found = route(exchanges.default_exchange("/", queues), ["k"] * 10_000 + ["l"], None, {}.get)
+    assert ([queue.name for queue in found], queues.names) == (["k"], ["k", "l"])
+
+
+# Against a model that anyone can read
+
+NAMES = st.sampled_from("abcd")
+BINDINGS = st.lists(
+    st.tuples(NAMES, NAMES | st.sampled_from("xyz"), st.sampled_from(["k", "l"])), max_size=12
+)
+ALTERNATES = st.dictionaries(NAMES, NAMES | st.just("nowhere"))
+
+
+def model(
+    bindings: list[tuple[str, str, str]], alternates: dict[str, str], start: str, keys: set[str]
+) -> set[str]:
+    """Every name that can be reached, an alternate only from where nothing matches."""
+    reached, pending = {start}, [start]
+    while pending:
+        source = pending.pop()
+        onwards = {to for origin, to, key in bindings if origin == source and key in keys}
+        if not onwards and source in alternates:
+            onwards = {alternates[source]}
+        pending += onwards - reached - set("xyz")
+        reached |= onwards
+    return reached & set("xyz")
+
+
+@given(BINDINGS, ALTERNATES, NAMES, st.sets(st.sampled_from(["k", "l", "m"]), min_size=1))
+def test_any_map_agrees_with_the_model(
+    bindings: list[tuple[str, str, str]], alternates: dict[str, str], start: str, keys: set[str]
+) -> None:
+    """Rings, rows, alternates of alternates, missing ones: each queue once, and it ends."""
+    world = Map()
+    for name in "abcd":
+        given_alternate = {"alternate_exchange": alternates[name]} if name in alternates else {}
+        world.exchange(name, "direct", **given_alternate)
+    for source, destination, key in bindings:
+        world.bind(source, destination, key)
+    assert world.route(start, *sorted(keys)) == sorted(model(bindings, alternates, start, keys))

@@ -127,3 +127,25 @@ def test_many_hashes_are_not_exponential() -> None:
     started = perf_counter()
     assert matching(trie, ".".join(["a"] * 100 + ["b"])) == []
     assert perf_counter() - started < 1
+
+
+@pytest.mark.parametrize("key", [".".join("a" * 128), "." * 255, "a" * 255])
+@pytest.mark.parametrize(
+    "pattern", [".".join("#" * 128), "#.*." * 42 + "#", "*.#." * 42 + "b", "#.a." * 42 + "b", "#." * 64 + "b"]
+)
+def test_the_worst_keys_against_the_worst_patterns(pattern: str, key: str) -> None:
+    """Both as long as a short string can be: the cost is words times nodes, and the answer right."""
+    trie = trie_of(pattern)
+    started = perf_counter()
+    assert bool(matching(trie, key)) is naive(pattern, key)
+    assert perf_counter() - started < 1
+
+
+def test_many_equal_patterns_cost_one() -> None:
+    """Ten thousand queues bound with `#.#.#.#` share one node."""
+    trie = TopicTrie()
+    for number in range(10_000):
+        trie.add("#.#.#.#", Destination(f"{number}", True))
+    started = perf_counter()
+    assert len(matching(trie, "." * 255)) == 10_000
+    assert perf_counter() - started < 1

@@ -5,6 +5,7 @@ A type fills in how bindings are indexed and how a message matches them.
 
 from mambaamqp.broker.binding import Binding, Identity, identity
 from mambaamqp.broker.destination import Destination
+from mambaamqp.broker.equivalence import check_argument, check_flag, check_property
 from mambaamqp.errors import PreconditionFailed
 from mambaamqp.wire.table import Table
 
@@ -124,30 +125,9 @@ def check_equivalent(
     exchange: Exchange, kind: str, *, durable: bool, auto_delete: bool, internal: bool, arguments: Table
 ) -> None:
     """406 when a redeclare differs: type, durable, auto_delete, internal, then alternate-exchange."""
-    _check_same(exchange, "type", exchange.kind, kind)
-    _check_same(exchange, "durable", _flag(exchange.durable), _flag(durable))
-    _check_same(exchange, "auto_delete", _flag(exchange.auto_delete), _flag(auto_delete))
-    _check_same(exchange, "internal", _flag(exchange.internal), _flag(internal))
-    alternate = _alternate(arguments, exchange.name, exchange.vhost)
-    if alternate != exchange.alternate:
-        raise PreconditionFailed(
-            f"inequivalent arg '{ALTERNATE_EXCHANGE}' for exchange '{exchange.name}' in vhost "
-            f"'{exchange.vhost}': received {_argument(alternate)} but current is "
-            f"{_argument(exchange.alternate)}"
-        )
-
-
-def _check_same(exchange: Exchange, what: str, current: str, received: str) -> None:
-    if current != received:
-        raise PreconditionFailed(
-            f"inequivalent arg '{what}' for exchange '{exchange.name}' in vhost '{exchange.vhost}': "
-            f"received '{received}' but current is '{current}'"
-        )
-
-
-def _flag(value: bool) -> str:
-    return "true" if value else "false"
-
-
-def _argument(value: str | None) -> str:
-    return "none" if value is None else f"the value '{value}' of type 'longstr'"
+    where = f"exchange '{exchange.name}' in vhost '{exchange.vhost}'"
+    check_property("type", where, exchange.kind, kind)
+    check_flag("durable", where, exchange.durable, durable)
+    check_flag("auto_delete", where, exchange.auto_delete, auto_delete)
+    check_flag("internal", where, exchange.internal, internal)
+    check_argument(ALTERNATE_EXCHANGE, where, exchange.arguments, arguments)

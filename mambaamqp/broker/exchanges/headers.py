@@ -10,17 +10,45 @@ from typing import Final
 from mambaamqp.broker.binding import Binding, frozen
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.exchanges.exchange import Exchange
+from mambaamqp.broker.terms import term
 from mambaamqp.errors import PreconditionFailed
-from mambaamqp.wire.table import Table, Value
+from mambaamqp.wire.table import Table
 
 X_MATCH: Final = "x-match"
 MODES: Final = ("all", "any", "all-with-x", "any-with-x")
+
+
+class Rule:
+    """What a binding asks of headers, read once: each key with its frozen value, None for the key alone."""
+
+    __slots__ = ("all", "wanted")
+
+    def __init__(self, arguments: Table) -> None:
+        mode = arguments.get(X_MATCH) if X_MATCH in arguments else "all"
+        with_x = mode.endswith("-with-x")
+        self.all: bool = mode.startswith("all")
+        self.wanted: list[tuple[str, object]] = []
+        for key, value in arguments.values.items():
+            if key != X_MATCH and (with_x or not key.startswith("x-")):
+                self.wanted.append((key, None if value is None else frozen(value)))
+
+    def matches(self, headers: dict[str, object]) -> bool:
+        """Whether a message with these (frozen) headers goes the way of the binding."""
+        for key, value in self.wanted:
+            agrees = key in headers and (value is None or value == headers[key])
+            if agrees is not self.all:
+                return agrees
+        return self.all
 
 
 class HeadersExchange(Exchange):
     """Each binding is asked in turn."""
 
     reads_headers = True
+    rules: dict[Binding, Rule]
+
+    def _prepare(self) -> None:
+        self.rules = {}
 
     def validate_binding(self, routing_key: str, arguments: Table) -> None:
         if X_MATCH not in arguments:
@@ -28,7 +56,7 @@ class HeadersExchange(Exchange):
         mode = arguments.get(X_MATCH)
         if not isinstance(mode, str):
             raise PreconditionFailed(
-                f"Invalid x-match field type {arguments.kind(X_MATCH)} (value {mode}); expected longstr"
+                f"Invalid x-match field type {arguments.kind(X_MATCH)} (value {term(mode)}); expected longstr"
             )
         if mode not in MODES:
             raise PreconditionFailed(
@@ -36,28 +64,18 @@ class HeadersExchange(Exchange):
             )
 
     def match(self, routing_key: str, headers: Table | None, found: dict[Destination, None]) -> None:
-        values: dict[str, Value] = {} if headers is None else headers.values
-        for binding in self._bindings.values():
-            if binding.destination not in found and matches(binding, values):
+        if not self.rules:
+            return
+        values: dict[str, object] = {}
+        if headers is not None:
+            for key, value in headers.values.items():
+                values[key] = frozen(value)
+        for binding, rule in self.rules.items():
+            if binding.destination not in found and rule.matches(values):
                 found[binding.destination] = None
 
+    def _index(self, binding: Binding) -> None:
+        self.rules[binding] = Rule(binding.arguments)
 
-def matches(binding: Binding, headers: dict[str, Value]) -> bool:
-    """Whether a message with these headers goes the way of `binding`."""
-    arguments = binding.arguments.values
-    mode = arguments.get(X_MATCH, "all")
-    with_x = mode.endswith("-with-x")
-    wanted = {key: value for key, value in arguments.items() if _counts(key, with_x)}
-    if mode.startswith("all"):
-        return all(_agrees(key, value, headers) for key, value in wanted.items())
-    return any(_agrees(key, value, headers) for key, value in wanted.items())
-
-
-def _counts(key: str, with_x: bool) -> bool:
-    return key != X_MATCH and (with_x or not key.startswith("x-"))
-
-
-def _agrees(key: str, wanted: Value, headers: dict[str, Value]) -> bool:
-    if key not in headers:
-        return False
-    return wanted is None or frozen(wanted) == frozen(headers[key])
+    def _unindex(self, binding: Binding) -> None:
+        del self.rules[binding]

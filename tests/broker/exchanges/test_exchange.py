@@ -89,6 +89,14 @@ AE = "alternate-exchange"
             "of type 'longstr'",
         ),
         (
+            {"arguments": Table(encode_entries({"alternate-exchange": "b"}))},
+            f"'{AE}' for exchange 'x' in vhost '/': received 'b' but current is 'ae'",
+        ),
+        (
+            {"arguments": Table(encode_entries({"alternate-exchange": 1}))},
+            f"'{AE}' for exchange 'x' in vhost '/': received '1' but current is 'ae'",
+        ),
+        (
             {"durable": False, "kind": "topic"},
             "'type' for exchange 'x' in vhost '/': received 'topic' but current is 'direct'",
         ),

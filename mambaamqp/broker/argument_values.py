@@ -1,0 +1,145 @@
+"""Which values the x-arguments of queues and consumers may have, and RabbitMQ's words for the others.
+
+A check takes the value, its table (for the value's type) and its key, and returns the problem as RabbitMQ
+prints it, or nothing. The tables are in the order in which RabbitMQ checks: of several problems a client is
+told the first. Refuses to know which arguments a type of queue has.
+Source: RabbitMQ 4.x; x-queue-version as up to 4.2.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from mambaamqp.wire.table import Table, Value
+
+Check = Callable[[Value, Table, str], str]
+
+TIME_MS_MAX: Final = 315_360_000_000
+"""Ten years, RabbitMQ's bound for every time span."""
+PRIORITY_MAX: Final = 255
+VERSION_MAX: Final = 2
+
+OVERFLOWS: Final = ("drop-head", "reject-publish", "reject-publish-dlx")
+STRATEGIES: Final = ("at-most-once", "at-least-once")
+LOCATORS: Final = ("client-local", "balanced", "random", "least-leaders", "min-masters")
+"""The last three are names of old for `balanced`."""
+AGE_UNITS: Final = ("Y", "M", "D", "h", "m", "s")
+
+
+def integer(value: Value, table: Table, key: str) -> str:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return f'"expected integer, got {table.kind(key)}"'
+    return ""
+
+
+def non_negative(value: Value, table: Table, key: str) -> str:
+    return integer(value, table, key) or (f"{{value_negative,{value}}}" if value < 0 else "")
+
+
+def positive(value: Value, table: Table, key: str) -> str:
+    return non_negative(value, table, key) or ("" if value else "{value_zero,0}")
+
+
+def time_span(value: Value, table: Table, key: str) -> str:
+    problem = non_negative(value, table, key)
+    return problem or (f"{{value_too_large,{value}}}" if value > TIME_MS_MAX else "")
+
+
+def expires(value: Value, table: Table, key: str) -> str:
+    return time_span(value, table, key) or ("" if value else "{value_zero,0}")
+
+
+def max_priority(value: Value, table: Table, key: str) -> str:
+    problem = non_negative(value, table, key)
+    return problem or (f"{{max_value_exceeded,{value}}}" if value > PRIORITY_MAX else "")
+
+
+def version(value: Value, table: Table, key: str) -> str:
+    problem = non_negative(value, table, key)
+    return problem or (f"\"unsupported queue version '{value}'\"" if value > VERSION_MAX else "")
+
+
+def boolean(value: Value, table: Table, key: str) -> str:
+    return "" if isinstance(value, bool) else unacceptable(table, key)
+
+
+def text(value: Value, table: Table, key: str) -> str:
+    """A long string that is UTF-8: what is no text can be no name."""
+    return "" if isinstance(value, str) else unacceptable(table, key)
+
+
+def unacceptable(table: Table, key: str) -> str:
+    """The value is of a type that the argument cannot have."""
+    return f"{{unacceptable_type,{table.kind(key)}}}"
+
+
+def unsupported_type(table: Table) -> str:
+    """What is wrong with an x-queue-type that nobody knows."""
+    value = table.get("x-queue-type")
+    if not isinstance(value, str):
+        return unacceptable(table, "x-queue-type")
+    return f"\"unsupported queue type '{value}'\""
+
+
+def routing_key(value: Value, table: Table, key: str) -> str:
+    problem = text(value, table, key)
+    if problem or "x-dead-letter-exchange" in table:
+        return problem
+    return "routing_key_but_no_dlx_defined"
+
+
+def overflow(value: Value, table: Table, key: str) -> str:
+    return text(value, table, key) or ("" if value in OVERFLOWS else "invalid_overflow")
+
+
+def strategy(value: Value, table: Table, key: str) -> str:
+    return text(value, table, key) or ("" if value in STRATEGIES else "invalid_dlx_strategy")
+
+
+def locator(value: Value, table: Table, key: str) -> str:
+    return text(value, table, key) or ("" if value in LOCATORS else "invalid_queue_locator_arg")
+
+
+def placement_tag(value: Value, table: Table, key: str) -> str:
+    return text(value, table, key) or ("" if value else "invalid_member_placement_tag_arg")
+
+
+def max_age(value: Value, table: Table, key: str) -> str:
+    """A number of at least 1 and one of six units, e.g. `7D`."""
+    problem = text(value, table, key)
+    if problem:
+        return problem
+    number, unit = value[:-1], value[-1:]
+    legal = unit in AGE_UNITS and number.isascii() and number.isdecimal() and number.strip("0")
+    return "" if legal else "invalid_max_age"
+
+
+QUEUE_CHECKS: Final[dict[str, Check]] = {
+    "x-expires": expires,
+    "x-message-ttl": time_span,
+    "x-dead-letter-exchange": text,
+    "x-dead-letter-routing-key": routing_key,
+    "x-dead-letter-strategy": strategy,
+    "x-max-length": non_negative,
+    "x-max-length-bytes": non_negative,
+    "x-max-in-memory-length": non_negative,
+    "x-max-in-memory-bytes": non_negative,
+    "x-max-priority": max_priority,
+    "x-overflow": overflow,
+    "x-queue-version": version,
+    "x-single-active-consumer": boolean,
+    "x-delivery-limit": integer,
+    "x-consumer-timeout": non_negative,
+    "x-consumer-disconnected-timeout": non_negative,
+    "x-quorum-initial-group-size": positive,
+    "x-max-age": max_age,
+    "x-stream-max-segment-size-bytes": non_negative,
+    "x-stream-filter-size-bytes": non_negative,
+    "x-initial-cluster-size": positive,
+    "x-queue-leader-locator": locator,
+    "x-member-placement-tag": placement_tag,
+}
+
+CONSUMER_CHECKS: Final[dict[str, Check]] = {
+    "x-priority": integer,
+    "x-consumer-timeout": non_negative,
+}
