@@ -178,7 +178,7 @@ class Connection:
         self.lose(now)
 
     def _read(self, now: float) -> None:
-        paced = self._node.is_alone(self) or self.session.waiting
+        paced = self._node.is_alone(self, now) or self.session.waiting
         bytes_max = READ_BYTES_MAX if paced else READ_BYTES_SHARED
         try:
             data = self._sock.recv(bytes_max)

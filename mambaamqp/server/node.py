@@ -31,8 +31,8 @@ from mambaamqp.server.timers import Timers
 ROUNDS_MAX = 4
 """Rounds of dispatch and send in one batch before the readers get their turn."""
 
-READS_ALONE = 8
-"""After so many reads of one connection in a row, nobody else is about."""
+ALONE_SECONDS = 0.1
+"""After so long without a read of any other connection, nobody else is about."""
 
 REFUSAL_LOG_SECONDS = 1.0
 """A flood of refused connections writes one line in this time."""
@@ -73,7 +73,7 @@ class Node:
         self._connections_pre_login_max = connections_pre_login_max
         self._pre_login = 0
         self._last_read: Connection | None = None
-        self._reads_alone = 0
+        self._company_at = 0.0
         self._finishing = False
         self._broker_timer = BrokerTimer(broker)
         self._more_work = trio.Event()
@@ -137,14 +137,12 @@ class Node:
             await trio.lowlevel.checkpoint()
             self.finish(self.now())
 
-    def is_alone(self, connection: Connection) -> bool:
+    def is_alone(self, connection: Connection, now: float) -> bool:
         """Whether the connection, which is about to be read, was the only one read for a while."""
-        if self._last_read is connection:
-            self._reads_alone += 1
-        else:
+        if self._last_read is not connection:
             self._last_read = connection
-            self._reads_alone = 0
-        return self._reads_alone >= READS_ALONE
+            self._company_at = now
+        return now - self._company_at >= ALONE_SECONDS
 
     # --- connections
 

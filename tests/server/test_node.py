@@ -3,6 +3,7 @@
 import pytest
 import trio
 
+from mambaamqp.server.node import ALONE_SECONDS
 from tests.server.conftest import Rig, open_rig
 
 
@@ -34,6 +35,19 @@ async def test_a_stranger_that_leaves_makes_room() -> None:
         second = await rig.connect()
         await first.stream.aclose()
         assert await second.ask("say here") == "here"
+
+
+async def test_a_connection_is_alone_once_no_other_was_read_for_a_while(rig: Rig) -> None:
+    """However often it is read meanwhile: a flood is many reads in no time."""
+    await (await rig.connect()).ask("say here")
+    await (await rig.connect()).ask("say here")
+    flood, other = rig.node.connections
+    start = rig.node.now()
+    assert not rig.node.is_alone(other, start)
+    assert [rig.node.is_alone(flood, start + ALONE_SECONDS / 100 * n) for n in range(100)] == [False] * 100
+    assert rig.node.is_alone(flood, start + ALONE_SECONDS)
+    assert not rig.node.is_alone(other, start + ALONE_SECONDS)
+    assert not rig.node.is_alone(flood, start + ALONE_SECONDS)
 
 
 async def test_an_error_while_dispatching_is_logged(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
