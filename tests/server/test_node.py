@@ -45,9 +45,10 @@ async def test_a_connection_is_alone_once_no_other_was_read_for_a_while(rig: Rig
     start = rig.node.now()
     assert not rig.node.is_alone(other, start)
     assert [rig.node.is_alone(flood, start + ALONE_SECONDS / 100 * n) for n in range(100)] == [False] * 100
-    assert rig.node.is_alone(flood, start + ALONE_SECONDS)
-    assert not rig.node.is_alone(other, start + ALONE_SECONDS)
-    assert not rig.node.is_alone(flood, start + ALONE_SECONDS)
+    later = start + 2 * ALONE_SECONDS
+    assert rig.node.is_alone(flood, later)
+    assert not rig.node.is_alone(other, later)
+    assert not rig.node.is_alone(flood, later)
 
 
 async def test_an_error_while_dispatching_is_logged(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
