@@ -39,8 +39,8 @@ async def test_a_stranger_that_leaves_makes_room() -> None:
 
 async def test_a_connection_is_alone_once_no_other_was_read_for_a_while(rig: Rig) -> None:
     """However often it is read meanwhile: a flood is many reads in no time."""
-    await (await rig.connect()).ask("say here")
-    await (await rig.connect()).ask("say here")
+    clients = [await rig.connect(), await rig.connect()]
+    assert [await client.ask("say here") for client in clients] == ["here", "here"]
     flood, other = rig.node.connections
     start = rig.node.now()
     assert not rig.node.is_alone(other, start)
