@@ -1,0 +1,122 @@
+"""The history of a world of queues as moments: what a broker that lost its power may be found as.
+
+After each step that the journal keeps whole (a publish, a transaction, a dead letter, a declaration) the
+model notes what the world would be, queue by queue and message by message. The next broker must find exactly
+one of these moments, and none that is older than the last promise (confirm, commit-ok, declare-ok …). That is
+the whole specification: nothing confirmed is lost, nothing is invented, torn, doubled or out of order, and
+what is settled stays settled once anything later was promised.
+"""
+
+from typing import Any
+
+from tests.support.client import World
+
+QUEUES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "deadly": {"x-dead-letter-exchange": "graveyard"},
+    "dead": {},
+    "short": {"x-max-length": 3},
+    "quorum": {"x-queue-type": "quorum", "x-delivery-limit": -1},
+    "passing": {},
+}
+PASSING = "passing"
+"""The one queue that is not durable: it shares messages with the others and is gone after a crash."""
+CONSUMED = ("plain", "deadly", "dead", "quorum", PASSING)
+"""Queues that have consumers; of the short one it is then known what is its head."""
+EXCHANGES = {"hall": "fanout", "desk": "direct", "tree": "topic", "graveyard": "fanout"}
+KEYS = ("", "plain", "deadly", "a.b")
+
+Moment = tuple[frozenset[Any], tuple[tuple[str, tuple[bytes, ...]], ...]]
+"""Everything that there is: topology, and the journaled messages of each queue in order."""
+
+
+class Model:
+    """What the world must be, and every moment since the last promise."""
+
+    def __init__(self) -> None:
+        self.queues: dict[str, list[bytes]] = {}
+        self.exchanges: dict[str, str] = {}
+        self.bindings: set[tuple[str, str, str]] = set()
+        self.moments: list[Moment] = [self.moment()]
+        self.promised = 0
+
+    def moment(self) -> Moment:
+        queues = tuple(
+            (name, tuple(bodies)) for name, bodies in sorted(self.queues.items()) if name != PASSING
+        )
+        bindings = frozenset(binding for binding in self.bindings if binding[2] != PASSING)
+        return frozenset(name for name, _ in queues) | frozenset(self.exchanges.items()) | bindings, queues
+
+    def note(self) -> int:
+        """One step is complete, as far as a crash can tell; returns its number."""
+        moment = self.moment()
+        if moment != self.moments[-1]:
+            self.moments.append(moment)
+        return len(self.moments) - 1
+
+    def promise(self, number: int) -> None:
+        """Somebody was told that this moment is safe."""
+        self.promised = max(self.promised, number)
+
+    def restart(self, found: Moment) -> None:
+        """A power cut left this moment."""
+        topology, queues = found
+        self.queues = {name: list(bodies) for name, bodies in queues}
+        self.exchanges = {item[0]: item[1] for item in topology if isinstance(item, tuple) and len(item) == 2}
+        self.bindings = {item for item in topology if isinstance(item, tuple) and len(item) == 3}
+        self.moments = [found]
+        self.promised = 0
+
+    def routes(self, exchange: str, key: str) -> list[str]:
+        """The queues that a publish reaches, in no particular order."""
+        if not exchange:
+            return [key] if key in self.queues else []
+        kind = self.exchanges[exchange]
+        bound = [(bound_key, queue) for source, bound_key, queue in self.bindings if source == exchange]
+        return sorted(
+            {queue for bound_key, queue in bound if kind == "fanout" or _fits(kind, bound_key, key)}
+        )
+
+    def put(self, body: bytes, queues: list[str]) -> None:
+        """A message reaches its queues: one step."""
+        for name in queues:
+            self.queues[name].append(body)
+
+    def shorten(self, queues: list[str]) -> bool:
+        """The heads that a length limit pushes out; whether there were any."""
+        over = "short" in queues and len(self.queues["short"]) > 3
+        if over:
+            del self.queues["short"][:-3]
+        return over
+
+    def remove(self, queue: str, body: bytes) -> None:
+        """A message is settled; one that is gone with its queue, or was never journaled, changes nothing."""
+        if body in self.queues.get(queue, []):
+            self.queues[queue].remove(body)
+
+
+def _fits(kind: str, bound_key: str, key: str) -> bool:
+    return bound_key == key or (kind == "topic" and bound_key == "#")
+
+
+def shown(moment: Moment) -> str:
+    """A moment with the numbers of its messages."""
+    topology, queues = moment
+    numbers = {name: [int(body.split(b":")[0]) for body in bodies] for name, bodies in queues}
+    return f"{numbers} {sorted(map(str, topology))}"
+
+
+def moment_of(world: World) -> Moment:
+    """What a broker that has just started holds."""
+    vhost = world.broker.vhosts["/"]
+    exchanges = {(name, exchange.kind) for name, exchange in vhost.exchanges.items() if name in EXCHANGES}
+    bindings = {
+        (exchange.name, binding.routing_key, binding.destination.name)
+        for exchange in vhost.exchanges.values()
+        for binding in exchange.bindings
+    }
+    queues = tuple(
+        (name, tuple(entry.message.body() for entry in queue.ready.entries()))
+        for name, queue in sorted(vhost.queues.items())
+    )
+    return frozenset(vhost.queues) | frozenset(exchanges) | frozenset(bindings), queues
