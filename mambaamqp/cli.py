@@ -96,7 +96,7 @@ def main() -> None:
 
 @main.command(epilog=ENVIRONMENT_HELP)
 @config_option
-@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--host", help="Address to listen on, or several: 127.0.0.1,::1.  [default: 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on, 0 for a free one.  [default: 5672]")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Directory of the journal.")
 def serve(config_path: Path | None, host: str | None, port: int | None, data_dir: Path | None) -> None:

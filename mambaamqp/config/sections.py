@@ -133,7 +133,9 @@ class ListenerConfig:
     SECTION: ClassVar[str] = "listener"
 
     host: str = text(
-        "127.0.0.1", 'Address to listen on; "0.0.0.0" or "::" for all. The default is this machine only.'
+        "127.0.0.1",
+        'Address to listen on, or several, separated by commas; "0.0.0.0" or "::" for all. The default is '
+        "this machine only; some clients try ::1 first.",
     )
     port: int = number(5672, "TCP port; 0 takes a free one and prints it.", least=0, most=U16_MAX)
     backlog: int = number(

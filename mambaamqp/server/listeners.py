@@ -1,6 +1,7 @@
 """Listening sockets: bind them, accept from them, prepare what comes in.
 
-A host name may mean several addresses (localhost is two); the broker listens on all of them, on one port.
+There may be several hosts, and a host name may mean several addresses (localhost is two); the broker listens
+on all of them, on one port.
 """
 
 import errno
@@ -50,8 +51,20 @@ class Door(Protocol):
 def listen(host: str, port: int, backlog: int) -> list[socket.socket]:
     """Non-blocking listening sockets on every address of `host`; "" is every interface.
 
-    With port 0 the first address picks a free port and the others use the same. Raises ListenError.
+    Several hosts are separated by commas; one that cannot be listened on is an error. With port 0 the first
+    address picks a free port and the others use the same. Raises ListenError.
     """
+    sockets: list[socket.socket] = []
+    try:
+        for name in host.split(","):
+            sockets += _listen(name.strip(), sockets[0].getsockname()[1] if sockets else port, backlog)
+    except ListenError:
+        close(sockets)
+        raise
+    return sockets
+
+
+def _listen(host: str, port: int, backlog: int) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     try:
         for family, address in _resolve(host, port):

@@ -49,6 +49,23 @@ def test_ipv6() -> None:
     assert listeners.display(*address) == f"[::1]:{address.port}"
 
 
+def test_several_hosts_listen_on_one_port() -> None:
+    """Separated by commas, with the port that the first one was given."""
+    sockets = listeners.listen("127.0.0.1, 127.0.0.2", 0, 10)
+    try:
+        first, second = listeners.addresses(sockets)
+        assert (first.host, second.host) == ("127.0.0.1", "127.0.0.2")
+        assert first.port == second.port != 0
+    finally:
+        listeners.close(sockets)
+
+
+def test_one_of_several_hosts_that_is_not_ours_is_an_error() -> None:
+    """Silence would look like listening."""
+    with pytest.raises(ListenError, match=r"cannot listen on 192\.0\.2\.1:\d+"):
+        listeners.listen("127.0.0.1,192.0.2.1", 0, 10)
+
+
 def test_a_port_in_use_is_one_clear_line() -> None:
     """The error names the address and the reason."""
     sockets = listeners.listen("127.0.0.1", 0, 10)
