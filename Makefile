@@ -49,19 +49,19 @@ clean:
 	rm -rf $(VENV) .venv-compiled build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# One stamp per set of requirements: installed again when pyproject.toml changes, and only then.
+# One stamp per set of requirements: installed again when they change, and only then.
 
-$(VENV)/.serve: pyproject.toml
+$(VENV)/.serve: pyproject.toml setup.cfg
 	scripts/make-venv $(VENV)
 	$(PYTHON) -m pip install -q -e .
 	@touch $@
 
-$(VENV)/.test: pyproject.toml
+$(VENV)/.test: pyproject.toml setup.cfg
 	scripts/make-venv $(VENV)
 	$(PYTHON) -m pip install -q -e ".[test]"
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml
+$(VENV)/.dev: pyproject.toml setup.cfg
 	scripts/make-venv $(VENV)
 	$(PYTHON) -m pip install -q -e ".[dev]"
 	@touch $@
