@@ -194,6 +194,33 @@ def test_tests_mirror_modules() -> None:
             assert mirrored.exists(), f"tests/{below} mirrors no {mirrored.relative_to(ROOT)}"
 
 
+MIRRORED_ELSEWHERE: Final[dict[str, str]] = {
+    "__main__.py": "tests/test_cli.py",
+    "bench/consumer.py": "tests/bench/test_run.py",
+    "bench/link.py": "tests/bench/test_run.py",
+    "bench/producer.py": "tests/bench/test_run.py",
+    "broker/destination.py": "tests/broker/test_binding.py",
+    "broker/waiter.py": "tests/broker/test_broker.py",
+    "server/ports.py": "tests/server/conftest.py",
+    "session/basic.py": "tests/flows/test_consuming.py",
+    "session/channel.py": "tests/flows/test_consuming.py",
+    "session/channels.py": "tests/flows/test_frames_and_channels.py",
+    "session/connection.py": "tests/flows/test_closing.py",
+    "session/consuming.py": "tests/flows/test_consuming.py",
+    "session/topology.py": "tests/flows/test_declaring.py",
+    "store/segment.py": "tests/store/test_journal.py",
+}
+"""Modules whose behaviour shows only through a whole client, a whole load or a neighbour → what tests them."""
+
+
+def test_modules_have_mirrors() -> None:
+    """mambaamqp/wire/table.py is tested in tests/wire/test_table.py, or where this table says."""
+    for path in (module.path for module in MODULES if module.path.name != "__init__.py"):
+        below = path.relative_to(PACKAGE)
+        mirror = MIRRORED_ELSEWHERE.get(below.as_posix(), f"tests/{below.with_name('test_' + below.name)}")
+        assert (ROOT / mirror).exists(), f"{below} has no {mirror}"
+
+
 def test_no_compiled_file_shadows_a_source() -> None:
     """Nothing compiled lies beside the sources: it would be imported instead, whatever is edited."""
     stray = [path for suffix in ("so", "pyd", "c") for path in PACKAGE.rglob(f"*.{suffix}")]
