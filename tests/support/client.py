@@ -55,7 +55,14 @@ class World:
     being synced until `commit` is called.
     """
 
-    def __init__(self, disk: MemoryDisk | None = None, config: Config | None = None, **limits: int) -> None:
+    def __init__(
+        self,
+        disk: MemoryDisk | None = None,
+        config: Config | None = None,
+        segment_bytes: int = 1 << 20,
+        sync: bool = True,
+        **limits: int,
+    ) -> None:
         self.hold = False
         self.disk = MemoryDisk() if disk is None else disk
         self.config = default_config() if config is None else config
@@ -68,7 +75,7 @@ class World:
         self.store = open_store("/store", self.disk)
         recovered = self.store.records()
         replayed = list(recovered)
-        self.journal = self.store.journal(segment_bytes=1 << 20)
+        self.journal = self.store.journal(segment_bytes=segment_bytes, sync=sync)
         self.broker = Broker(self.access, self.journal, self.now, 1_700_000_000.0, limits=self.config.limits)
         for vhost in self.access.vhosts:
             self.broker.put_vhost(vhost)

@@ -2,18 +2,27 @@
 
 `MemoryDisk.crash_states` is what a power cut may leave, after the model that SQLite, LevelDB and TigerBeetle
 test with: of the changes to a file since its last sync any prefix survives, or all but one, or only the
-last; the last write may be torn at a sector; sectors of it may be missing. Of the changes to names since the
-last sync of the directory any prefix survives.
+last; the last write may be torn at a sector; sectors of it may be missing. Several files lose what they lose
+independently. Of the changes to names since the last sync of the directory any may survive.
+
+A failing call fails as an operating system does: a write may have brought some octets first, and after a
+failed sync the changes are neither on the disk nor tried again, though reading still shows them.
 """
 
 import errno
 import random
 from collections.abc import Callable, Iterator
-from itertools import islice, pairwise
+from itertools import islice, pairwise, product
 
 from mambaamqp.store.disk import Disk, File
 
 SECTOR_BYTES = 512
+COMBINATIONS = 12
+"""So many ways in which several files lose something together are tried."""
+NAMES_PENDING_MAX = 6
+
+Image = dict[str, bytes]
+"""Path → octets: all that there is on a disk."""
 
 Change = tuple[int, bytes | None]
 """(offset, octets) of a write, or (size, None) of a truncation."""
@@ -32,7 +41,11 @@ class MemoryFile:
         self.pending.append(change)
 
     def sync(self) -> None:
-        self.synced = bytes(self.data)
+        self.synced = applied(self.synced, self.pending)
+        self.pending = []
+
+    def lose(self) -> None:
+        """A sync has failed: the changes count as written and never will be."""
         self.pending = []
 
     def survivors(self, rng: random.Random) -> Iterator[bytes]:
@@ -97,13 +110,23 @@ class MemoryDisk(Disk):
         self.fail_at = -1
         self.fail_errno = errno.EIO
         self.fail_for_ever = False
+        self.fail_short = False
+        """A write that fails has brought half of its octets first."""
+        self.fail_reads = False
+        """Reading is an operation too, as far as failures count."""
+        self.failures = 0
         self.free = 1 << 40
 
     def _operation(self, what: str, path: str) -> None:
         self.operations += 1
         self.log.append((what, path.rpartition("/")[2]))
         if self.operations == self.fail_at or (self.fail_for_ever and 0 <= self.fail_at < self.operations):
+            self.failures += 1
             raise OSError(self.fail_errno, "injected")
+
+    def _reading(self, what: str, path: str) -> None:
+        if self.fail_reads:
+            self._operation(what, path)
 
     def _show(self, what: str) -> None:
         if self.before is not None:
@@ -116,6 +139,7 @@ class MemoryDisk(Disk):
         pass
 
     def list(self, path: str) -> list[str]:
+        self._reading("list", path)
         return sorted(name.removeprefix(path + "/") for name in self.files if name.startswith(path + "/"))
 
     def create(self, path: str, size: int) -> File:
@@ -130,6 +154,7 @@ class MemoryDisk(Disk):
         return File(0, path)
 
     def open(self, path: str) -> File:
+        self._reading("open", path)
         if path not in self.files:
             raise FileNotFoundError(errno.ENOENT, "missing", path)
         return File(0, path)
@@ -141,19 +166,30 @@ class MemoryDisk(Disk):
         pass
 
     def size(self, file: File) -> int:
+        self._reading("size", file.path)
         return len(self._file(file).data)
 
     def read(self, file: File, size: int, at: int) -> bytes:
+        self._reading("read", file.path)
         return bytes(self._file(file).data[at : at + size])
 
     def write(self, file: File, data: bytes, at: int) -> None:
-        self._operation("write", file.path)
+        try:
+            self._operation("write", file.path)
+        except OSError:
+            if self.fail_short:
+                self._file(file).change((at, bytes(data[: len(data) // 2])))
+            raise
         self._file(file).change((at, bytes(data)))
         self._show("write")
 
     def sync(self, file: File) -> None:
         self._show("sync")
-        self._operation("sync", file.path)
+        try:
+            self._operation("sync", file.path)
+        except OSError:
+            self._file(file).lose()
+            raise
         self._file(file).sync()
 
     def sync_directory(self, path: str) -> None:
@@ -185,36 +221,51 @@ class MemoryDisk(Disk):
 
     # Crashes
 
+    @classmethod
+    def of(cls, image: Image) -> "MemoryDisk":
+        """A disk that holds an image, all of it safe."""
+        disk = cls()
+        disk.files = {path: MemoryFile(data) for path, data in image.items()}
+        disk.durable_names = dict(disk.files)
+        return disk
+
+    @property
+    def image(self) -> Image:
+        """What a process finds when the one before was killed."""
+        return {path: bytes(found.data) for path, found in self.files.items()}
+
     def copy(self) -> "MemoryDisk":
-        """The same octets, all of them safe: what a process finds when the one before was killed."""
-        after = MemoryDisk()
-        for path, found in self.files.items():
-            after.files[path] = MemoryFile(bytes(found.data))
-        after.durable_names = dict(after.files)
-        return after
+        """The same octets, all of them safe."""
+        return MemoryDisk.of(self.image)
 
     def crash_states(self, rng: random.Random) -> "Iterator[MemoryDisk]":
         """Every disk that a power cut at this moment may leave."""
-        for kept in range(len(self.pending_names), -1, -1):
-            names = dict(self.durable_names)
-            for path, found in self.pending_names[:kept]:
-                if found is None:
-                    names.pop(path, None)
-                else:
-                    names[path] = found
-            busy = [path for path, found in names.items() if found.pending]
-            yield self._after(names, {})
-            for path in busy:
-                for data in names[path].survivors(rng):
-                    yield self._after(names, {path: data})
+        return map(MemoryDisk.of, self.crash_images(rng))
 
-    def _after(self, names: dict[str, MemoryFile], chosen: dict[str, bytes]) -> "MemoryDisk":
-        after = MemoryDisk()
-        for path, found in names.items():
-            after.files[path] = MemoryFile(chosen.get(path, found.synced))
-        after.durable_names = dict(after.files)
-        return after
+    def crash_images(self, rng: random.Random) -> Iterator[Image]:
+        """As images: all that one file can lose alone, and a choice of what several lose together."""
+        for names in self._possible_names():
+            safe = {path: found.synced for path, found in names.items()}
+            yield safe
+            busy = [path for path, found in names.items() if found.pending]
+            left = {path: list(names[path].survivors(rng)) for path in busy}
+            for path in busy:
+                yield from (safe | {path: data} for data in left[path])
+            for _ in range(COMBINATIONS if len(busy) > 1 else 0):
+                yield safe | {path: rng.choice(left[path]) for path in busy}
+
+    def _possible_names(self) -> Iterator[dict[str, MemoryFile]]:
+        """The directory with any of its pending changes, all of them and none of them first."""
+        changes = self.pending_names[-NAMES_PENDING_MAX:]
+        for chosen in sorted(product((True, False), repeat=len(changes)), key=lambda kept: len(set(kept))):
+            names = dict(self.durable_names)
+            for (path, found), kept in zip(changes, chosen, strict=True):
+                if kept and found is None:
+                    names.pop(path, None)
+                elif kept and found is not None:
+                    names[path] = found
+            yield names
 
     def crash(self, rng: random.Random) -> "MemoryDisk":
         """One of the disks that a power cut at this moment may leave."""
-        return rng.choice(list(islice(self.crash_states(rng), 200)))
+        return MemoryDisk.of(rng.choice(list(islice(self.crash_images(rng), 200))))

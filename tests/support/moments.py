@@ -10,6 +10,7 @@ what is settled stays settled once anything later was promised.
 from typing import Any
 
 from tests.support.client import World
+from tests.support.violation import Violation
 
 QUEUES: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -93,6 +94,41 @@ class Model:
         """A message is settled; one that is gone with its queue, or was never journaled, changes nothing."""
         if body in self.queues.get(queue, []):
             self.queues[queue].remove(body)
+
+
+def judge(model: Model, found: Moment, promised: int | None = None) -> None:
+    """Violation unless `found` may be, after everything up to moment `promised` was promised."""
+    since = model.promised if promised is None else promised
+    allowed = model.moments[since:]
+    if found not in allowed:
+        lines = [f"promised {since} of {len(model.moments) - 1}", f"found {shown(found)}"]
+        how = "\n".join([*lines, *(f"allowed {shown(moment)}" for moment in allowed)])
+        raise Violation(*_named(model, found, allowed, how))
+
+
+def _named(model: Model, found: Moment, allowed: list[Moment], how: str) -> tuple[str, str]:
+    """Which promise a wrong moment breaks, the plainest first."""
+    queues, ever = dict(found[1]), {body for moment in model.moments for _, q in moment[1] for body in q}
+    bodies = [body for held in queues.values() for body in held]
+    if not set(bodies) <= ever:
+        return "I2", how
+    if any(len(set(held)) < len(held) for held in queues.values()):
+        return "I3", how
+    if all(found[0] != moment[0] for moment in allowed):
+        return "I7", how
+    kept = set.intersection(*({(name, b) for name, q in moment[1] for b in q} for moment in allowed))
+    possible = {(name, body) for moment in allowed for name, held in moment[1] for body in held}
+    there = {(name, body) for name, held in queues.items() for body in held}
+    if not kept <= there:
+        return "I1", how
+    if not there <= possible:
+        return "I5", how
+    if any(
+        {name: set(held) for name, held in moment[1]} == {n: set(h) for n, h in queues.items()}
+        for moment in allowed
+    ):
+        return "I4", how
+    return "I9", how
 
 
 def _fits(kind: str, bound_key: str, key: str) -> bool:
