@@ -19,6 +19,7 @@ from mambaamqp.store.log_format import (
     EPOCH,
     FORMAT_VERSION,
     HEADER_BYTES,
+    SPACE,
     STORE_ID_BYTES,
     segment_name,
 )
@@ -158,6 +159,8 @@ class _Check:
         if frame.kind == EPOCH:
             self.decoder.last_kind = 0
             self._epoch(frame.body, path)
+            return
+        if frame.kind == SPACE:
             return
         if not frame.flags & CONTINUED:
             self.decoder.begin_run()

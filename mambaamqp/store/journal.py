@@ -17,6 +17,7 @@ Space comes back from the oldest end only: settlements always come later than wh
 without its first segments is still the whole truth once a checkpoint has said again what topology there is.
 A checkpoint is a run closed by a checkpoint frame, at the start of a segment where recovery finds it without
 reading the rest, and stands there twice: one damaged sector must not take the topology of all older messages.
+So that no sector holds parts of both, there is space between the two.
 """
 
 from collections import deque
@@ -32,6 +33,8 @@ from mambaamqp.store.log_format import (
     HEADER_BYTES,
     PART,
     RECORDS_MAX,
+    SPACE,
+    SPACE_BYTES,
     epoch_body,
 )
 from mambaamqp.store.segment import Segment
@@ -217,12 +220,18 @@ class Journal:
         if self._frame_end_max == CLOSED:
             self._open_frame()
         self._close_frame(CHECKPOINT)
-        for frame in self._frames[self._checkpoint_frames :]:
-            self._frame_lsn = self.position
-            self.position += HEADER_BYTES + frame.body_bytes
-            self._put_frame(frame.kind, frame.record_count, frame.pieces)
+        copy = self._frames[self._checkpoint_frames :]
+        self._put_whole(SPACE, 0, [bytes(SPACE_BYTES)], SPACE_BYTES)
+        for frame in copy:
+            self._put_whole(frame.kind, frame.record_count, frame.pieces, frame.body_bytes)
         self._checkpoint_base = self.segment.base_lsn
         self._checkpoint_end = self.position
+
+    def _put_whole(self, kind: int, record_count: int, pieces: list[bytes], body_bytes: int) -> None:
+        """A frame whose body is there already."""
+        self._frame_lsn = self.position
+        self.position += HEADER_BYTES + body_bytes
+        self._put_frame(kind, record_count, pieces)
 
     def drop_dead_segments(self) -> int:
         """Let the oldest segments go that nothing needs; returns how many. The next commit removes them.

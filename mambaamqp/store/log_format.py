@@ -29,7 +29,10 @@ TRIM: Final = 4
 """Reserved: tells a follower that the log begins here."""
 PART: Final = 5
 """The atom goes on in the next frame; a batch or checkpoint frame ends the run, which counts whole or not."""
-KINDS: Final = frozenset({BATCH, EPOCH, CHECKPOINT, TRIM, PART})
+SPACE: Final = 6
+"""Says nothing: zeros between the two copies of a checkpoint."""
+
+KINDS: Final = frozenset({BATCH, EPOCH, CHECKPOINT, TRIM, PART, SPACE})
 KIND_MASK: Final = 0x00FF
 
 SYNCED: Final = 0x8000
@@ -45,6 +48,8 @@ STORE_ID_BYTES: Final = 16
 EPOCH_BYTES: Final = HEADER_BYTES + 1 + STORE_ID_BYTES
 """The frame that each segment starts with: format version and the store's id."""
 
+SPACE_BYTES: Final = 4096
+"""A sector, of any disk that is sold."""
 FRAME_BYTES_TARGET: Final = 4 * 1024 * 1024
 """A frame is closed when another record would take its body beyond this."""
 FRAME_BYTES_MAX: Final = 32 * 1024 * 1024

@@ -32,6 +32,7 @@ from mambaamqp.store.log_format import (
     EPOCH,
     FORMAT_VERSION,
     HEADER_BYTES,
+    SPACE,
     STORE_ID_BYTES,
     base_of,
     segment_name,
@@ -138,7 +139,7 @@ class Recovered:
             self._decoder.last_kind = 0
             self._take_epoch(frame.body, path)
             return []
-        if frame.run_kind == CHECKPOINT:
+        if frame.run_kind in (CHECKPOINT, SPACE):
             return []
         if not frame.flags & CONTINUED:
             self._decoder.begin_run()
@@ -267,7 +268,7 @@ def find_checkpoint(disk: Disk, directory: str, bases: list[int]) -> Checkpoint 
             for frame in SegmentReader(disk, file, base, end=segment_end).frames():
                 if frame.run_kind == CHECKPOINT:
                     return Checkpoint(base, frame.offset, segment_end)
-                if frame.kind != EPOCH:
+                if frame.kind not in (EPOCH, SPACE):
                     break
         finally:
             disk.close(file)

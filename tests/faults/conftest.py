@@ -4,13 +4,12 @@ import logging
 
 import pytest
 
-from mambaamqp.store import records
+from tests.faults.scale import shrink
 
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "CHUNK_BYTES", 600)
-    monkeypatch.setattr(records, "PIECE_BYTES_MAX", 900)
+    shrink(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,10 @@
 """Every state that a power cut may leave of the disk under a living broker, each recovered and judged.
 
-A life (`tests.support.lives`) goes on over a disk that knows what has been synced, and beside it stands what
-clients have been told. Before each operation reaches stable storage, every disk that may then be left is worked
-out: prefixes of what was written since the last sync, one write lost, torn and missing sectors, sizes without
-octets, several files at once, names that did or did not arrive. A broker starts on each of them, and what it
-finds must be a moment that was and that is not older than the last promise. Recovery is cut short likewise.
+A life (`tests.support.lives`) goes on over a disk that knows what has been synced, and beside it stands
+what clients have been told. Before each operation reaches stable storage, every disk that may then be left is
+worked out: prefixes of what was written since the last sync, one write lost, torn and missing sectors, sizes
+without octets, several files at once, names that did or did not arrive. A broker starts on each of them, and
+what it finds must be a moment that was and is not older than the last promise. Recovery is cut likewise.
 
 States are told apart by what they hold: recovery is a function of the disk, so the same disk is recovered
 once and judged as often as it comes up, each time against what had been promised by then.

@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
+import pytest
+
+from mambaamqp.store import journal, records
+from tests.support.disk import SECTOR_BYTES
+
 FULL: Final = os.environ.get("MAMBAAMQP_FAULTS") == "full"
 SEED: Final = int(os.environ.get("MAMBAAMQP_FAULTS_SEED", "1"))
 
@@ -25,12 +30,20 @@ def seeds(count: int) -> range:
     return range(SEED * 1_000_000, SEED * 1_000_000 + count)
 
 
+def shrink(patch: pytest.MonkeyPatch) -> None:
+    """Small stores: messages of a few hundred octets are chunked, as large ones are in earnest."""
+    patch.setattr(records, "CHUNK_BYTES", 600)
+    patch.setattr(records, "PIECE_BYTES_MAX", 900)
+    patch.setattr(journal, "SPACE_BYTES", SECTOR_BYTES)
+
+
 @contextmanager
-def replay(test: str) -> Iterator[None]:
-    """A failure inside names the command that repeats it; `test` is what follows "tests/faults/"."""
+def replay(file: str, case: object) -> Iterator[None]:
+    """A failure inside names its case, and the command that repeats it."""
     try:
         yield
     except Exception as failure:
         scale = "MAMBAAMQP_FAULTS=full " if FULL else ""
-        failure.add_note(f"replay: {scale}MAMBAAMQP_FAULTS_SEED={SEED} make test TESTS='tests/faults/{test}'")
+        failure.add_note(f"case: {case}")
+        failure.add_note(f"replay: {scale}MAMBAAMQP_FAULTS_SEED={SEED} make test TESTS=tests/faults/{file}")
         raise

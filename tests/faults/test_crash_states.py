@@ -25,7 +25,7 @@ def test_every_power_cut_finds_a_moment_that_was(shape: str, monkeypatch: pytest
     states: set[bytes] = set()
     operations: set[str] = set()
     for seed in seeds(STATES):
-        with replay("test_crash_states.py"):
+        with replay("test_crash_states.py", f"{shape}, seed {seed}"):
             enumeration = Enumeration(seed, lives=3, steps=120, sync=sync)
             enumeration.run()
         states.update(enumeration.states)

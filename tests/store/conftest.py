@@ -10,7 +10,7 @@ from mambaamqp.store.recovery import Recovered, open_store
 from tests.support.disk import MemoryDisk
 
 DIRECTORY = "/store"
-SEGMENT_BYTES = 2048
+SEGMENT_BYTES = 8192
 
 
 class Store:

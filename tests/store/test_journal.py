@@ -2,7 +2,16 @@
 
 import pytest
 
-from mambaamqp.store.log_format import BATCH, CHECKPOINT, CONTINUED, EPOCH, EPOCH_BYTES, HEADER_BYTES, PART
+from mambaamqp.store.log_format import (
+    BATCH,
+    CHECKPOINT,
+    CONTINUED,
+    EPOCH,
+    EPOCH_BYTES,
+    HEADER_BYTES,
+    PART,
+    SPACE,
+)
 from mambaamqp.store.writer import Frame
 from tests.store.conftest import SEGMENT_BYTES, Store
 from tests.support.disk import MemoryDisk
@@ -203,7 +212,7 @@ def test_a_checkpoint_stands_twice_at_the_start_of_a_segment(store: Store) -> No
     journal.append(RECORD)
     found = frames(store)
     once = [PART, CHECKPOINT | CONTINUED]
-    assert [frame.kind for frame in found] == [BATCH, EPOCH, *once, *once, BATCH]
+    assert [frame.kind for frame in found] == [BATCH, EPOCH, *once, SPACE, *once, BATCH]
     assert found[1].lsn == journal.segment.base_lsn
     assert [a.lsn + HEADER_BYTES + a.body_bytes for a in found[:-1]] == [b.lsn for b in found[1:]]
 
@@ -213,7 +222,7 @@ def test_a_checkpoint_of_nothing_is_one(store: Store) -> None:
     store.journal.append(RECORD)
     store.journal.begin_checkpoint()
     store.journal.end_checkpoint()
-    assert kinds(store) == [BATCH, EPOCH, CHECKPOINT, CHECKPOINT]
+    assert kinds(store) == [BATCH, EPOCH, CHECKPOINT, SPACE, CHECKPOINT]
 
 
 def test_a_fresh_segment_takes_the_checkpoint(store: Store) -> None:
