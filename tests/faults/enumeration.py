@@ -15,12 +15,14 @@ from hashlib import blake2b
 
 from tests.support.client import World
 from tests.support.disk import Image, MemoryDisk
-from tests.support.lives import Simulation
+from tests.support.lives import PowerCut, Simulation
 from tests.support.moments import Moment, judge, moment_of
 from tests.support.violation import Violation
 
 SEGMENT_BYTES = 1500
 """Small: a life begins, cuts and drops many segments."""
+KILLED_WITHIN = 100
+"""Operations: in every other life the process is killed, and what was not synced is the system's to keep."""
 NESTED_SHARE = 0.02
 """Of the states: so many are recovered under power cuts of their own."""
 NESTED_STATES_MAX = 12
@@ -61,11 +63,17 @@ class Enumeration(Simulation):
     def begin_life(self) -> None:
         super().begin_life()
         self.world.journal.segment_bytes = SEGMENT_BYTES
+        self.countdown = self.rng.choice((0, self.rng.randint(1, KILLED_WITHIN)))
         self.disk.before = self.look
 
     def look(self, operation: str) -> None:
         """The power may go now."""
         self.operations.add(operation)
+        self.countdown -= 1
+        if self.countdown == 0:
+            raise PowerCut(self.disk)
+        for seat in self.seats:
+            seat.client.pump()
         self.listen()
         images = list(self.disk.crash_images(self.choices))
         if self.states_per_moment is not None and len(images) > self.states_per_moment:
@@ -113,20 +121,20 @@ class Enumeration(Simulation):
 
     def compare(self) -> None:
         """The end of a life: whoever waits is answered, and the next life begins in one of the states."""
-        if self.world.hold:
+        if self.cut is None:
             self.world.hold = False
             self.world.settle()
-        self.listen()
-        for seat in self.seats:
-            if seat.unconfirmed or seat.awaited:
-                raise Violation("I10", f"not answered: {sorted(seat.unconfirmed)} {seat.awaited}")
+            self.listen()
+            for seat in self.seats:
+                if seat.unconfirmed or seat.awaited:
+                    raise Violation("I10", f"not answered: {sorted(seat.unconfirmed)} {seat.awaited}")
         if not self.sync:
             self.model.promised = 0
         super().compare()
 
     def after_crashes(self) -> MemoryDisk:
-        """Now and then only the process dies, and what it had not synced stays in the system's memory."""
-        return super().after_crashes() if self.rng.random() < 0.7 else self.disk
+        """One of the states, or, where only the process died, the disk as it would see it."""
+        return super().after_crashes() if self.cut is None else self.disk
 
 
 def started(lives: Simulation, disk: MemoryDisk) -> World:

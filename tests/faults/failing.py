@@ -7,6 +7,9 @@ moment that was and is not older than the last promise: after the death of the p
 """
 
 import errno
+import random
+from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 
 from mambaamqp.errors import StoreError
@@ -42,16 +45,25 @@ class Fault(NamedTuple):
         return " ".join([*parts, *(["short"] if self.short else []), *(["reads too"] if self.reads else [])])
 
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+CODES = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+NO_FAULT = Fault(1 << 30, errno.EIO, False, False, False)
+
+
+def faults(calls: int, reads: bool, rng: random.Random, kinds_per_call: int) -> Iterator[Fault]:
+    """Each call with so many kinds of failure: errno, once or for ever, short or not at all."""
+    for at in range(1, calls + 1):
+        kinds = list(product(CODES, (False, True), (False, True)))
+        for code, for_ever, short in rng.sample(kinds, min(kinds_per_call, len(kinds))):
+            yield Fault(at, code, for_ever, short, reads)
+
+
 class Stopped(Exception):
     """The store has failed: the broker ends, as `server.run` does."""
 
 
 class FailingWorld(World):
     """A world whose committer knows what to do about errors, as `server.committer` does."""
-
-    def __init__(self, disk: MemoryDisk) -> None:
-        self.in_flight = None
-        super().__init__(disk, segment_bytes=SEGMENT_BYTES)
 
     def commit(self) -> None:
         while (commit := self.in_flight or self.journal.seal()) is not None:
@@ -77,7 +89,7 @@ class FailingLife(Simulation):
         self.calls = 0
 
     def open(self, disk: MemoryDisk) -> World:
-        return FailingWorld(disk)
+        return FailingWorld(disk, segment_bytes=SEGMENT_BYTES)
 
     def run(self) -> None:
         """A life without faults, and a second one with this one."""
@@ -88,6 +100,8 @@ class FailingLife(Simulation):
         try:
             self._live()
         except Stopped:
+            if self.fault.code in NO_ROOM and self.disk.failed[-1] in ("create", "write"):
+                raise Violation("I14", f"{self.fault} ends the broker") from None
             if self.serving:
                 self._end_at_once()
         except StoreError:

@@ -22,6 +22,7 @@ from mambaamqp.store.log_format import (
     SPACE,
     SYNCED,
     base_of,
+    segment_name,
 )
 from mambaamqp.store.reader import SegmentReader
 from mambaamqp.store.recovery import open_store
@@ -177,6 +178,21 @@ def overwritten(data: bytes, at: int, rng: random.Random) -> tuple[bytes, int, i
     end = min(start + SECTOR_BYTES, len(data))
     sector = rng.choice((bytes(end - start), rng.randbytes(end - start)))
     return data[:start] + sector + data[end:], start, end
+
+
+def damage(store: Store, region: Region, rng: random.Random) -> None:
+    """One bit of a region has turned: judged."""
+    data = store.image[region.path]
+    at = rng.randrange(region.start, region.end)
+    image = store.image | {region.path: flipped(data, at, rng.randrange(8))}
+    judge_damage(store, image, store.hit(region.path, at, at + 1), region.path, at, at + 1)
+
+
+def copy_oldest(store: Store) -> None:
+    """The oldest segment lies there again, under a name behind the last one: judged."""
+    last = store.paths[-1]
+    stray = f"/store/{segment_name(base_in(last) + len(store.image[last]))}"
+    judge_damage(store, store.image | {stray: store.image[store.paths[0]]}, [], stray, 0, 1)
 
 
 def judge_damage(store: Store, image: Image, hit: list[Run], path: str, start: int, end: int) -> None:

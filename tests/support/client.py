@@ -19,6 +19,7 @@ from mambaamqp.config import Config, PermissionConfig, Secret, UserConfig, Vhost
 from mambaamqp.session.connection import Session
 from mambaamqp.session.peer import Peer
 from mambaamqp.session.settings import SessionSettings
+from mambaamqp.store.commit import Commit
 from mambaamqp.store.recovery import open_store
 from mambaamqp.wire.framing import FRAME_METHOD
 from mambaamqp.wire.framing import frame as pack
@@ -51,8 +52,8 @@ def default_config() -> Config:
 class World:
     """A broker over a disk in memory, with a clock that stands still until told.
 
-    `limits` are attributes of SessionSettings to change. `hold` keeps what is appended to the journal from
-    being synced until `commit` is called.
+    `limits` are attributes of SessionSettings to change. While `hold` is set the disk is busy with a commit,
+    and what is appended meanwhile is the next one; `commit` gets them all done.
     """
 
     def __init__(
@@ -80,13 +81,16 @@ class World:
         for vhost in self.access.vhosts:
             self.broker.put_vhost(vhost)
         self.broker.recover(replayed)
+        self.in_flight: Commit | None = None
         self.commit()
         self.clients: list[Client] = []
 
     def commit(self) -> None:
         """Sync the journal and tell whoever waits."""
-        while (commit := self.journal.seal()) is not None:
+        while (commit := self.in_flight or self.journal.seal()) is not None:
+            self.in_flight = commit
             commit.execute(self.disk)
+            self.in_flight = None
             self.journal.committed(commit)
             self.broker.durable(self.journal.durable, self.now)
 
@@ -96,6 +100,8 @@ class World:
             self.broker.flush(self.now)
             if not self.hold:
                 self.commit()
+            elif self.in_flight is None:
+                self.in_flight = self.journal.seal()
             moved = [client.pump() for client in self.clients]
             if not any(moved):
                 return

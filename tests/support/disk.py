@@ -114,14 +114,15 @@ class MemoryDisk(Disk):
         """A write that fails has brought half of its octets first."""
         self.fail_reads = False
         """Reading is an operation too, as far as failures count."""
-        self.failures = 0
+        self.failed: list[str] = []
+        """What has failed so far."""
         self.free = 1 << 40
 
     def _operation(self, what: str, path: str) -> None:
         self.operations += 1
         self.log.append((what, path.rpartition("/")[2]))
         if self.operations == self.fail_at or (self.fail_for_ever and 0 <= self.fail_at < self.operations):
-            self.failures += 1
+            self.failed.append(what)
             raise OSError(self.fail_errno, "injected")
 
     def _reading(self, what: str, path: str) -> None:
