@@ -210,7 +210,7 @@ MIRRORED_ELSEWHERE: Final[dict[str, str]] = {
     "session/topology.py": "tests/flows/test_declaring.py",
     "store/segment.py": "tests/store/test_journal.py",
 }
-"""Modules whose behaviour shows only through a whole client, a whole load or a neighbour → what tests them."""
+"""Modules whose behaviour shows only through a whole client, a load or a neighbour → what tests them."""
 
 
 def test_modules_have_mirrors() -> None:
