@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from mambaamqp.access.permissions import Access
 from mambaamqp.broker.agenda import Agenda
+from mambaamqp.broker.compaction import Compaction
 from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.message import Message
 from mambaamqp.broker.pace import CHECK_SECONDS
@@ -61,6 +62,9 @@ class Broker:
         self.settling: list[Queue] = []
         self.graves: list[tuple[Entry, str]] = []
         self.agenda = Agenda()
+        self.compaction = Compaction(self)
+        self.holders: dict[Waiter, None] = {}
+        """Open sessions, who hold what is unacknowledged."""
         self.paced: dict[Queue, float] = {}
         """Queues whose publishers pause, and when to look whether that still makes sense."""
         self.waiters: list[Waiter] = []
@@ -133,13 +137,14 @@ class Broker:
             if queue.tick(now):
                 queue.vhost.drop_queue(queue)
         self.flush(now)
+        if self.compaction.deadline <= now:
+            self.compaction.step()
 
     @property
     def deadline(self) -> float:
         """When `tick` must be called next; infinite without anything to wait for."""
-        return (
-            min(self.agenda.next_moment(), *self.paced.values()) if self.paced else self.agenda.next_moment()
-        )
+        moment = min(self.agenda.next_moment(), self.compaction.deadline)
+        return min(moment, *self.paced.values()) if self.paced else moment
 
     def _check_pace(self, now: float) -> None:
         """Let publishers go on whose queues' consumers have stopped taking."""
@@ -179,6 +184,7 @@ class Broker:
         message.references = len(entries)
         message.segment = segment
         segment.live += 1
+        segment.live_bytes += message.kept_bytes
 
     def _keep_many(self, message: Message, entries: list[Entry]) -> None:
         targets: list[records.Target] = []
@@ -199,9 +205,27 @@ class Broker:
         """A journaled entry needs its place in the journal no more."""
         message = entry.message
         message.references -= 1
-        if message.references == 0 and message.segment is not None:
-            message.segment.live -= 1
+        if message.references == 0:
+            self.leave_segment(message)
+
+    def leave_segment(self, message: Message) -> None:
+        """A message is no longer needed where it stands in the journal."""
+        segment = message.segment
+        if segment is not None:
+            segment.live -= 1
+            segment.live_bytes -= message.kept_bytes
             message.segment = None
+
+    def live_entries(self) -> list[Entry]:
+        """Everything that waits or is outstanding at this moment, in no order that means anything."""
+        found: list[Entry] = []
+        for vhost in self.vhosts.values():
+            for queue in vhost.queues.values():
+                if queue.journaled:
+                    found += queue.ready.snapshot()
+        for holder in self.holders:
+            found += holder.outstanding()
+        return found
 
     def durable(self, position: int, now: float) -> None:
         """The journal is on stable storage up to `position`: tell whoever waits for it."""
@@ -271,6 +295,11 @@ class Broker:
         for vhost in self.vhosts.values():
             write_topology(vhost, journal)
         journal.end_checkpoint()
+
+    def compact(self, now: float) -> bool:
+        """Begin to empty sparse segments if there is need; whether `tick` is to be called for it now."""
+        self.at(now)
+        return self.compaction.begin()
 
     def stop(self, now: float) -> None:
         """The last words: sessions have gone, everything is back in its queue."""

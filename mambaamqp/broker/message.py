@@ -6,11 +6,16 @@ What the broker must know (persistent, priority, expiration) is read once and ke
 here decides anything; where a message waits is `broker.entry`'s matter.
 """
 
+from typing import Final
+
 from mypy_extensions import i32, i64, mypyc_attr
 
 from mambaamqp.store.segment import Segment
 from mambaamqp.wire import fast
 from mambaamqp.wire.framing import FRAME_HEADER, PREFIX, PREFIX_BYTES
+
+RECORD_BYTES: Final = 80
+"""About what a record of the journal has besides its message's body: heads, target, address, header frame."""
 
 
 # A million of them may wait: numbers are native where they are compiled, and the garbage collector, which
@@ -39,6 +44,11 @@ class Message:
         self.content = content
         self.body_bytes = body_bytes
         self.persistent = persistent
+
+    @property
+    def kept_bytes(self) -> i64:
+        """About what this message takes in the journal."""
+        return RECORD_BYTES + i64(self.body_bytes)
 
     def header(self) -> bytes:
         """The content header's payload: class, weight, body size, flags, properties."""

@@ -76,6 +76,13 @@ class Line:
         back = [entry for _, entry in sorted(self.returned, key=_position) if entry.state == READY]
         return back + [entry for entry in self.fresh if entry.state == READY]
 
+    def snapshot(self) -> list[Entry]:
+        """All entries in here at this moment, also those that are GONE; a copy, at the speed of a copy."""
+        found = list(self.fresh)
+        for _, entry in self.returned:
+            found.append(entry)
+        return found
+
 
 def _position(pair: tuple[int, Entry]) -> int:
     return pair[0]
@@ -121,6 +128,10 @@ class Ready:
     def entries(self) -> list[Entry]:
         """All waiting entries in the order in which they would go; a copy."""
         return self.line.entries()
+
+    def snapshot(self) -> list[Entry]:
+        """All entries in here, in any order, with some that are GONE: quick where there are millions."""
+        return self.line.snapshot()
 
 
 class PriorityReady(Ready):
@@ -181,3 +192,6 @@ class PriorityReady(Ready):
 
     def entries(self) -> list[Entry]:
         return [entry for line in reversed(self.lines) if line is not None for entry in line.entries()]
+
+    def snapshot(self) -> list[Entry]:
+        return [entry for line in self.lines if line is not None for entry in line.snapshot()]

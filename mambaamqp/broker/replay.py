@@ -202,6 +202,7 @@ class Replay:
         if message.references:
             message.segment = segment
             segment.live += 1
+            segment.live_bytes += message.kept_bytes
 
     def _replace(self, entries: dict[int, Entry], entry: Entry) -> None:
         """A message that was moved to the journal's end stands there twice: the later copy counts."""

@@ -1,5 +1,10 @@
 """The port through which the broker reaches those who wait: sessions, as seen from below."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mambaamqp.broker.entry import Entry
+
 
 class Waiter:
     """Someone to be told when the journal is durable or an alarm is over."""
@@ -17,4 +22,8 @@ class Waiter:
 
     def unblocked(self, now: float) -> None:
         """The alarm that blocked this publisher is over."""
+        raise NotImplementedError
+
+    def outstanding(self) -> "list[Entry]":
+        """Everything that was delivered here and is not acknowledged, held in a transaction or not."""
         raise NotImplementedError

@@ -1,7 +1,7 @@
-"""Work that is nobody's request: give dead segments back, write a checkpoint when the journal wants one.
+"""Work that is nobody's request: give dead segments back, write a checkpoint, have sparse segments emptied.
 
-Refuses to know when either is due; the journal says so. Both are cheap on the main thread: what they decide
-reaches the disk with a commit, in the committer's thread.
+Refuses to know when any of them is due; the journal says so. All are cheap on the main thread: what they
+decide reaches the disk with a commit, in the committer's thread; emptying goes on in slices of its own.
 """
 
 import logging
@@ -27,6 +27,8 @@ class KeptBroker(Protocol):
 
     def checkpoint(self) -> None: ...
 
+    def compact(self, now: float) -> bool: ...
+
 
 class KeptCommitter(Protocol):
     """What housekeeping asks of the committer."""
@@ -34,13 +36,26 @@ class KeptCommitter(Protocol):
     def commit(self) -> None: ...
 
 
-async def keep_house(journal: KeptJournal, broker: KeptBroker, committer: KeptCommitter) -> None:
+class BatchEnd(Protocol):
+    """The end of a batch, which looks when the broker wants to be called next."""
+
+    def now(self) -> float: ...
+
+    def finish(self, now: float) -> None: ...
+
+
+async def keep_house(
+    journal: KeptJournal, broker: KeptBroker, committer: KeptCommitter, batch: BatchEnd
+) -> None:
     """Tidy for ever, once in HOUSEKEEPING_SECONDS."""
     while True:
         await trio.sleep(HOUSEKEEPING_SECONDS)
         try:
             if tidy(journal, broker):
                 committer.commit()
+            now = batch.now()
+            if broker.compact(now):
+                batch.finish(now)
         except Exception:
             log.exception("unexpected error while housekeeping")
 

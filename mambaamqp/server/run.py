@@ -126,7 +126,7 @@ async def operate(
         node.start()
         try:
             nursery.start_soon(watch_signals, partial(_signalled, node, insisted))
-            nursery.start_soon(keep_house, broker.journal, broker, node.committer)
+            nursery.start_soon(keep_house, broker.journal, broker, node.committer, node)
             nursery.start_soon(_alarms(config, node, broker, disk).run)
             # Whether the journal can be written shows before anybody is let in, not at the first message.
             if await node.committer.drain():

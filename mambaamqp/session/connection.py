@@ -19,7 +19,7 @@ from typing import Any, Final
 from mypy_extensions import i64
 
 from mambaamqp.broker.broker import Broker
-from mambaamqp.broker.entry import NEVER
+from mambaamqp.broker.entry import NEVER, Entry
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.vhost import VirtualHost
 from mambaamqp.broker.waiter import Waiter
@@ -272,6 +272,15 @@ class Session(Waiter):
             self.woken = True
             self.wake(self)
 
+    def outstanding(self) -> list[Entry]:
+        """Everything that this connection has not acknowledged, or only in an open transaction."""
+        found: list[Entry] = []
+        for channel in self.channels.values():
+            found += channel.unacked.entries.values()
+            if channel.transaction is not None:
+                found += [entry for _, entry, _ in channel.transaction.held]
+        return found
+
     @property
     def is_open(self) -> bool:
         """Past the handshake and not being closed."""
@@ -389,6 +398,7 @@ class Session(Waiter):
         handshake = self.handshake
         self.vhost = self.broker.vhost(handshake.vhost)
         self.state = OPEN
+        self.broker.holders[self] = None
         self.channel_max = handshake.channel_max
         self.heartbeat = Heartbeat(handshake.heartbeat_seconds, self.broker.now)
 
@@ -428,6 +438,7 @@ class Session(Waiter):
 
     def _release(self) -> None:
         """Give everything back to the broker: channels first, then exclusive queues."""
+        self.broker.holders.pop(self, None)
         for channel in self.publishers:
             channel.end_batch(self.broker.journal.durable)
         self.publishers = []

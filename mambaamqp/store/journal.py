@@ -21,6 +21,8 @@ So that no sector holds parts of both, there is space between the two.
 """
 
 from collections import deque
+from itertools import dropwhile
+from typing import Final
 
 from mambaamqp.store.commit import Commit
 from mambaamqp.store.log_format import (
@@ -42,6 +44,10 @@ from mambaamqp.store.writer import Frame, LogWriter
 
 CLOSED = -1
 
+LOG_PER_LIVE: Final = 2
+SLACK_SEGMENTS: Final = 4
+"""The log may be twice as large as what lives in it, and four segments more."""
+
 
 class Journal:
     """An append-only log. Positions are LSNs: offsets in the log, over all segments."""
@@ -59,6 +65,7 @@ class Journal:
         self.writer = writer
         self.segment_bytes = segment_bytes
         self.frame_bytes_target = FRAME_BYTES_TARGET
+        self.slack_segments = SLACK_SEGMENTS
         self.sync = sync
         self.segments: deque[Segment] = deque(segments)
         """Oldest first; the last one is written to."""
@@ -199,6 +206,39 @@ class Journal:
 
     # Space
 
+    @property
+    def log_bytes(self) -> int:
+        """From the start of the oldest segment to the end."""
+        return self.position - self.segments[0].base_lsn
+
+    @property
+    def live_bytes(self) -> int:
+        """About what all messages that are still needed take."""
+        return sum([segment.live_bytes for segment in self.segments])
+
+    def sparse_below(self) -> int:
+        """Segments that begin before this LSN are to be emptied; 0 while the log is no larger than allowed.
+
+        Allowed is a multiple of what lives, and some segments more. Emptied is so much, from the oldest end,
+        that the next time is not soon.
+        """
+        live = self.live_bytes
+        slack = self.slack_segments * self.segment_bytes
+        # What is dead at the old end goes without help.
+        segments = list(dropwhile(_is_dead, self.segments))
+        log = self.position - segments[0].base_lsn if segments else 0
+        if log <= LOG_PER_LIVE * live + slack:
+            return 0
+        wanted = log - (LOG_PER_LIVE + 1) * live // 2 - slack // 2
+        below = moved = 0
+        for segment in segments:
+            if segment is self.segment or wanted <= 0 or moved > slack:
+                break
+            wanted -= segment.end_lsn - segment.base_lsn - segment.live_bytes
+            moved += segment.live_bytes
+            below = segment.end_lsn
+        return below
+
     def wants_checkpoint(self) -> bool:
         """Whether segments could go if only the topology in them were said again."""
         oldest = self.segments[0]
@@ -247,3 +287,7 @@ class Journal:
             self._doomed.append(self.segments.popleft())
             count += 1
         return count
+
+
+def _is_dead(segment: Segment) -> bool:
+    return segment.live == 0

@@ -11,6 +11,7 @@ class House:
 
     def __init__(self) -> None:
         self.wants = False
+        self.sparse = False
         self.dead_segments = 0
         self.bug = False
         self.done: list[str] = []
@@ -26,8 +27,17 @@ class House:
     def checkpoint(self) -> None:
         self.done.append("checkpoint")
 
+    def compact(self, now: float) -> bool:
+        return self.sparse
+
     def commit(self) -> None:
         self.done.append("commit")
+
+    def now(self) -> float:
+        return trio.current_time()
+
+    def finish(self, now: float) -> None:
+        self.done.append("finish")
 
 
 async def test_commits_only_what_it_did(
@@ -35,7 +45,7 @@ async def test_commits_only_what_it_did(
 ) -> None:
     """Dead segments and checkpoints are committed at once; without either there is no commit."""
     house = House()
-    nursery.start_soon(keep_house, house, house, house)
+    nursery.start_soon(keep_house, house, house, house, house)
     await trio.sleep(1.5)
     assert house.done == []
     house.dead_segments = 2
@@ -52,9 +62,21 @@ async def test_an_error_is_logged_and_not_the_end(
     """A bug while tidying does not end the tidying."""
     house = House()
     house.bug = True
-    nursery.start_soon(keep_house, house, house, house)
+    nursery.start_soon(keep_house, house, house, house, house)
     await trio.sleep(1.5)
     house.bug, house.dead_segments = False, 1
     await trio.sleep(1)
     assert house.done == ["commit"]
     assert "unexpected error while housekeeping" in caplog.text
+
+
+async def test_a_sparse_journal_is_emptied_beside_the_traffic(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """What has begun needs the end of a batch, so that the broker is called when its first slice is due."""
+    house = House()
+    nursery.start_soon(keep_house, house, house, house, house)
+    await trio.sleep(1.5)
+    house.sparse = True
+    await trio.sleep(1)
+    assert house.done == ["finish"]

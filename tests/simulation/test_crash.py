@@ -23,3 +23,11 @@ def test_a_power_cut_finds_a_moment_that_was(seed: int, monkeypatch: pytest.Monk
     except Exception as failure:
         failure.add_note(f"replay: python -m pytest '{__file__}' -k 'moment_that_was and [{seed}]'")
         raise
+
+
+def test_the_seeds_empty_segments_in_the_middle_of_all_that() -> None:
+    """Or the seeds above would say nothing about it."""
+    simulations = [Simulation(seed) for seed in range(40)]
+    for simulation in simulations:
+        simulation.run()
+    assert sum(simulation.moved > 0 for simulation in simulations) > 10

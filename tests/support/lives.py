@@ -10,6 +10,7 @@ from typing import Any
 
 from pamqp import commands, frame, header
 
+from mambaamqp.broker.entry import NEVER
 from mambaamqp.broker.queue import Queue
 from mambaamqp.server.housekeeping import tidy
 from tests.support.client import World
@@ -18,7 +19,7 @@ from tests.support.moments import CONSUMED, EXCHANGES, KEYS, PASSING, QUEUES, Mo
 from tests.support.seats import Held, Seat
 from tests.support.violation import Violation
 
-TARGETS = ("", "commit", "commit", "acknowledge", "acknowledge", "publish", "delete", "housekeep")
+TARGETS = ("", "commit", "commit", "acknowledge", "acknowledge", "publish", "delete", "housekeep", "compact")
 """The steps that the power cut looks for; the empty one means any. Large transactions are rare and long."""
 LIVES = 3
 """Brokers in a row over one disk, stopped by power cuts, now and then in good order."""
@@ -43,6 +44,8 @@ class Simulation:
         self.disk = MemoryDisk()
         self.model = Model()
         self.bodies = 0
+        self.moved = 0
+        """Messages that compaction wrote again."""
         self.headers: dict[bytes, bytes] = {}
         """Body of each persistent message → its content header, as sent."""
         self.countdown = 0
@@ -64,6 +67,9 @@ class Simulation:
     def begin_life(self) -> None:
         self.world = self.open(self.disk)
         self.world.journal.segment_bytes = self.rng.choice((2000, 20_000))
+        self.world.journal.slack_segments = self.rng.choice((1, 4))
+        self.world.broker.compaction.slice_entries = self.rng.choice((3, 4096))
+        self.world.broker.compaction.slice_bytes = self.rng.choice((100, 1000, 65_536))
         self.world.journal.frame_bytes_target = self.rng.choice((100, 200, 1000, 1 << 22))
         self.vhost = self.world.broker.vhosts["/"]
         self.check_agreement()
@@ -96,6 +102,7 @@ class Simulation:
             (self.get, 3),
             (self.hold, 3 if self.world.hold else 1),
             (self.housekeep, 2),
+            (self.compact, 4 if self.world.broker.compaction.deadline != NEVER else 0),
             (self.purge, 1),
             (self.delete, 1),
             (self.unbind, 1),
@@ -327,6 +334,18 @@ class Simulation:
     def housekeep(self) -> None:
         """What the shell does once a second."""
         tidy(self.world.journal, self.world.broker)
+        self.world.broker.compact(self.world.now)
+        self.guarded(self.world.settle)
+        self.listen()
+
+    def compact(self) -> None:
+        """A slice of emptying sparse segments, if one is under way."""
+        compaction = self.world.broker.compaction
+        if compaction.deadline == NEVER:
+            return
+        moved = compaction.moved_messages
+        compaction.step()
+        self.moved += compaction.moved_messages - moved
         self.guarded(self.world.settle)
         self.listen()
 
