@@ -123,8 +123,9 @@ class Enumeration(Simulation):
         """The end of a life: whoever waits is answered, and the next life begins in one of the states."""
         if self.cut is None:
             self.world.hold = False
-            self.world.settle()
+            self.guarded(self.world.settle)
             self.listen()
+        if self.cut is None:
             for seat in self.seats:
                 if seat.unconfirmed or seat.awaited:
                     raise Violation("I10", f"not answered: {sorted(seat.unconfirmed)} {seat.awaited}")

@@ -22,7 +22,7 @@ from tests.support.violation import Violation
 
 RUNS = scaled(1, 10)
 """Runs of the rig, each with its own seeds, on each of which every bug must be caught."""
-LIVES_MAX = 30
+LIVES_MAX = 60
 """A bug that needs more lives than this to show is one that slips through."""
 CALLS = 60
 REGIONS_PER_STORE = 60
