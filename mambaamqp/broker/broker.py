@@ -181,10 +181,7 @@ class Broker:
             )
         else:
             self._keep_many(message, entries)
-        message.references = len(entries)
-        message.segment = segment
-        segment.live += 1
-        segment.live_bytes += message.kept_bytes
+        message.enter(segment, len(entries))
 
     def _keep_many(self, message: Message, entries: list[Entry]) -> None:
         targets: list[records.Target] = []
@@ -203,29 +200,7 @@ class Broker:
 
     def release(self, entry: Entry) -> None:
         """A journaled entry needs its place in the journal no more."""
-        message = entry.message
-        message.references -= 1
-        if message.references == 0:
-            self.leave_segment(message)
-
-    def leave_segment(self, message: Message) -> None:
-        """A message is no longer needed where it stands in the journal."""
-        segment = message.segment
-        if segment is not None:
-            segment.live -= 1
-            segment.live_bytes -= message.kept_bytes
-            message.segment = None
-
-    def live_entries(self) -> list[Entry]:
-        """Everything that waits or is outstanding at this moment, in no order that means anything."""
-        found: list[Entry] = []
-        for vhost in self.vhosts.values():
-            for queue in vhost.queues.values():
-                if queue.journaled:
-                    found += queue.ready.snapshot()
-        for holder in self.holders:
-            found += holder.outstanding()
-        return found
+        entry.message.release()
 
     def durable(self, position: int, now: float) -> None:
         """The journal is on stable storage up to `position`: tell whoever waits for it."""

@@ -7,10 +7,12 @@ them meanwhile. Replay lets the later copy count, a settlement that follows sett
 segments go by the way that all dead segments go. A crash in between leaves a message in the log twice, which
 is harmless.
 
-All entries, waiting and outstanding, are noted at one moment; then they are looked through, and the ones
-found are moved, a slice at a time, so that nobody waits for it. Between two slices anything may happen to an
-entry: what is settled by then is passed over. One that was missed costs nothing but time: its segment stays
-until the next round. A disk that does not keep up is waited for.
+A round walks over all entries (`broker.walk`), waiting and outstanding, and moves what it finds, in slices of
+bounded work and memory. Between two slices anything may happen to an entry. A message of several queues is
+moved once, when all its entries have been met; what was met of it is kept so long. The round trusts nothing
+but the count of what lives in a segment: one entry that was missed costs nothing but time, since its segment
+stays until the next round. Where traffic would outrun the round, the slices come faster; a disk that does not
+keep up is waited for.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -19,17 +21,26 @@ from mypy_extensions import i64
 
 from mambaamqp.broker.entry import GONE, NEVER, Entry
 from mambaamqp.broker.message import Message
+from mambaamqp.broker.walk import Walk
+from mambaamqp.store.segment import Segment
 
 if TYPE_CHECKING:
     from mambaamqp.broker.broker import Broker
 
-SLICE_ENTRIES: Final = 4096
-"""Looked through in one slice: about a tenth of a millisecond."""
+SLICE_ENTRIES: Final = 1024
+"""Looked at in one slice: about a tenth of a millisecond where it is compiled."""
+SLICE_MESSAGES: Final = 64
+"""Moved in one slice."""
 SLICE_BYTES: Final = 64 * 1024
-"""Moved in one slice: a few hundred small messages, a fraction of a millisecond."""
-PAUSE_SECONDS: Final = 0.002
+"""Moved in one slice, unless its first message is larger."""
+PAUSE_SECONDS: Final = 0.005
+PAUSE_BEHIND_SECONDS: Final = 0.001
+ROOM_SEGMENTS: Final = 2
+"""A round may take as long as traffic needs to fill so many, or half as much as lives, whichever is more."""
 PENDING_BYTES_MAX: Final = 4 * 1024 * 1024
 """While so much is not on its way to the disk yet, nothing is moved."""
+GATHERED_MAX: Final = 65_536
+"""Messages of several queues of which some entries have been met, in one round."""
 
 
 class Compaction:
@@ -39,76 +50,143 @@ class Compaction:
         self.broker = broker
         self.deadline = NEVER
         self.slice_entries: i64 = SLICE_ENTRIES
+        self.slice_messages: i64 = SLICE_MESSAGES
         self.slice_bytes: i64 = SLICE_BYTES
         self.pending_bytes_max = PENDING_BYTES_MAX
-        self.moved_messages = 0
+        self.gathered_max = GATHERED_MAX
+        self.moved_messages: i64 = 0
         """Since the start of the broker."""
-        self.moved_bytes = 0
+        self.moved_bytes: i64 = 0
+        self._walk: Walk | None = None
         self._below_lsn = 0
         """Segments that begin before it are to be emptied."""
-        self._noted: list[Entry] = []
-        self._looked_at: i64 = 0
-        self._found: dict[Message, list[Entry]] = {}
-        self._order: list[Message] = []
+        self._emptied: list[Segment] = []
+        """Those of them in which something lives yet, the oldest last."""
+        self._met: list[Entry] = []
+        """By the last step of the walk, and not looked at yet; from its end."""
+        self._gathered: dict[Message, dict[Entry, None]] = {}
+        self._began_lsn = 0
+        self._began_live_bytes: i64 = 0
+        self._began_moved_bytes: i64 = 0
+        self._room_bytes: i64 = 0
+        self._not_before_lsn = 0
+        """A round that moved nothing is not repeated before the log has grown to this."""
 
     def begin(self) -> bool:
         """Begin a round if the journal is sparse and none is under way; whether it did."""
-        if self.deadline != NEVER:
+        journal = self.broker.journal
+        if self._walk is not None or journal.position < self._not_before_lsn:
             return False
-        self._below_lsn = self.broker.journal.sparse_below()
+        self._below_lsn = journal.sparse_below()
         if not self._below_lsn:
             return False
-        self._noted = self.broker.live_entries()
-        self._looked_at = 0
+        self._emptied = [segment for segment in journal.segments if segment.base_lsn < self._below_lsn]
+        self._emptied.reverse()
+        self._began_lsn = journal.position
+        self._began_live_bytes = self._live_bytes()
+        self._began_moved_bytes = self.moved_bytes
+        self._room_bytes = max(ROOM_SEGMENTS * journal.segment_bytes, journal.live_bytes // 2)
+        self._walk = Walk(self.broker)
         self.deadline = self.broker.now
         return True
 
+    def _live_bytes(self) -> int:
+        return sum([segment.live_bytes for segment in self._emptied])
+
+    def _end(self) -> None:
+        journal = self.broker.journal
+        in_vain = self.moved_bytes == self._began_moved_bytes
+        self._not_before_lsn = journal.position + journal.segment_bytes if in_vain else 0
+        self._walk = None
+        self._emptied = []
+        self._met = []
+        self._gathered = {}
+        self.deadline = NEVER
+
     def step(self) -> None:
-        """One slice."""
-        if self._looked_at < len(self._noted):
-            self._look()
-        elif self.broker.journal.pending_bytes < self.pending_bytes_max:
-            self._noted = []
-            self._move_some()
-        more = self._noted or self._order
-        self.deadline = self.broker.now + PAUSE_SECONDS if more else NEVER
+        """One slice. The broker is at rest: nobody is dead and not buried, and no atom is open."""
+        walk = self._walk
+        if walk is None:
+            self.deadline = NEVER
+            return
+        # First of all: a step that fails must not be due for ever.
+        self.deadline = self.broker.now + (PAUSE_BEHIND_SECONDS if self._is_behind() else PAUSE_SECONDS)
+        if self.broker.journal.pending_bytes < self.pending_bytes_max and not self._go_on(walk):
+            self._end()
 
-    def _look(self) -> None:
-        """Sort out the entries whose messages are to be moved; the entries of one message go together."""
-        end = min(self._looked_at + self.slice_entries, len(self._noted))
-        for place in range(self._looked_at, end):
-            entry = self._noted[place]
-            if not entry.journaled or entry.state == GONE or not self._is_old(entry.message):
-                continue
-            entries = self._found.get(entry.message)
-            if entries is None:
-                self._found[entry.message] = [entry]
-                self._order.append(entry.message)
+    def _is_behind(self) -> bool:
+        """Whether traffic fills its share of the room faster than the round does its share of the work."""
+        moved = self.moved_bytes - self._began_moved_bytes
+        grown = self.broker.journal.position - self._began_lsn - moved
+        done = self._began_live_bytes - self._live_bytes()
+        return grown * self._began_live_bytes > done * self._room_bytes
+
+    def _go_on(self, walk: Walk) -> bool:
+        """Look at entries and move what is old; False when nothing is left to do."""
+        looks = self.slice_entries
+        messages_end = self.moved_messages + self.slice_messages
+        bytes_end = self.moved_bytes + self.slice_bytes
+        while looks > 0 and self.moved_messages < messages_end and self.moved_bytes < bytes_end:
+            looks -= 1
+            if not self._is_needed():
+                return False
+            if self._met:
+                self._look_at(self._met.pop())
+            elif not walk.over:
+                self._met = walk.step()
+                self._met.reverse()
+            elif self._gathered:
+                message, met = self._gathered.popitem()
+                self._move_whole(message, met)
             else:
-                entries.append(entry)
-        self._looked_at = end
-        if end == len(self._noted):
-            self._order.reverse()  # taken from the end
-
-    def _is_old(self, message: Message) -> bool:
-        segment = message.segment
-        return segment is not None and segment.base_lsn < self._below_lsn
-
-    def _move_some(self) -> None:
-        moved: i64 = 0
-        while self._order and moved < self.slice_bytes:
-            message = self._order.pop()
-            entries = self._found.pop(message)
-            if self._is_old(message) and self._move(message, entries):
-                moved += message.kept_bytes
-        self.moved_bytes += moved
-
-    def _move(self, message: Message, entries: list[Entry]) -> bool:
-        """Write a message again for all the queues that need it; False when not all of them are known."""
-        needed = [entry for entry in entries if entry.state != GONE]
-        if len(needed) != message.references:
-            return False
-        self.broker.leave_segment(message)
-        self.broker.keep(message, needed)
-        self.moved_messages += 1
+                return False
         return True
+
+    def _is_needed(self) -> bool:
+        """Whether something lives yet in what is to be emptied."""
+        emptied = self._emptied
+        while emptied and not emptied[-1].live:
+            emptied.pop()
+        return bool(emptied)
+
+    def _look_at(self, entry: Entry) -> None:
+        message = entry.message
+        segment = message.segment
+        if segment is None or segment.base_lsn >= self._below_lsn:
+            return
+        if entry.state == GONE or not entry.journaled:
+            return
+        if entry.queue.deleted:
+            # What is delivered of it will be acknowledged, which means nothing any more.
+            entry.journaled = False
+            self.broker.release(entry)
+        elif message.references == 1:
+            self._move(message, [entry])
+        else:
+            self._gather(message, entry)
+
+    def _gather(self, message: Message, entry: Entry) -> None:
+        """One entry of a message of several queues; it may have been met before."""
+        met = self._gathered.get(message)
+        if met is None:
+            if len(self._gathered) >= self.gathered_max:
+                return
+            met = self._gathered[message] = {}
+        met[entry] = None
+        if len(met) >= message.references and self._move_whole(message, met):
+            del self._gathered[message]
+
+    def _move_whole(self, message: Message, met: dict[Entry, None]) -> bool:
+        """Move a message if all the entries that need it have been met; whether that was so."""
+        needed = [entry for entry in met if entry.state != GONE]
+        if not needed or len(needed) != message.references:
+            return False
+        self._move(message, needed)
+        return True
+
+    def _move(self, message: Message, entries: list[Entry]) -> None:
+        """Write a message again for all the queues that need it."""
+        self.moved_messages += 1
+        self.moved_bytes += message.kept_bytes()
+        message.leave()
+        self.broker.keep(message, entries)

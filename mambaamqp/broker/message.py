@@ -6,16 +6,12 @@ What the broker must know (persistent, priority, expiration) is read once and ke
 here decides anything; where a message waits is `broker.entry`'s matter.
 """
 
-from typing import Final
-
 from mypy_extensions import i32, i64, mypyc_attr
 
+from mambaamqp.store.records import PUBLISH_BYTES, TARGET_BYTES
 from mambaamqp.store.segment import Segment
 from mambaamqp.wire import fast
 from mambaamqp.wire.framing import FRAME_HEADER, PREFIX, PREFIX_BYTES
-
-RECORD_BYTES: Final = 80
-"""About what a record of the journal has besides its message's body: heads, target, address, header frame."""
 
 
 # A million of them may wait: numbers are native where they are compiled, and the garbage collector, which
@@ -45,10 +41,38 @@ class Message:
         self.body_bytes = body_bytes
         self.persistent = persistent
 
-    @property
-    def kept_bytes(self) -> i64:
-        """About what this message takes in the journal."""
-        return RECORD_BYTES + i64(self.body_bytes)
+    def kept_bytes(self) -> int:
+        """About the octets that its record takes in the journal."""
+        size = PUBLISH_BYTES + TARGET_BYTES * self.references + len(self.address) + len(self.content)
+        if self.more is not None:
+            for piece in self.more:
+                size += len(piece)
+        return size
+
+    def enter(self, segment: Segment, references: int) -> None:
+        """The message stands in `segment` from now on, for so many journaled entries."""
+        self.references = references
+        self.segment = segment
+        segment.live += 1
+        segment.live_bytes += self.kept_bytes()
+
+    def leave(self) -> None:
+        """Nobody needs what stands in the segment any more."""
+        segment = self.segment
+        if segment is not None:
+            segment.live -= 1
+            segment.live_bytes -= self.kept_bytes()
+            self.segment = None
+
+    def release(self) -> None:
+        """One journaled entry less."""
+        if self.references == 1:
+            self.leave()
+            self.references = 0
+            return
+        self.references -= 1
+        if self.segment is not None:
+            self.segment.live_bytes -= TARGET_BYTES
 
     def header(self) -> bytes:
         """The content header's payload: class, weight, body size, flags, properties."""

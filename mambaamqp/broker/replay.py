@@ -187,6 +187,7 @@ class Replay:
 
     def _publish(self, record: records.Publish, segment: Segment) -> None:
         message = self._message(record)
+        references = 0
         for target in record.targets:
             queue = self.queues.get(target.queue_id)
             if queue is None:
@@ -199,10 +200,9 @@ class Replay:
             entry.delivery_count = target.delivery_count
             queue.next_position = max(queue.next_position, target.position + 1)
             self._replace(self.entries[target.queue_id], entry)
-        if message.references:
-            message.segment = segment
-            segment.live += 1
-            segment.live_bytes += message.kept_bytes
+            references += 1
+        if references:
+            message.enter(segment, references)
 
     def _replace(self, entries: dict[int, Entry], entry: Entry) -> None:
         """A message that was moved to the journal's end stands there twice: the later copy counts."""
@@ -210,7 +210,6 @@ class Replay:
         if old is not None:
             self.broker.release(old)
         entries[entry.position] = entry
-        entry.message.references += 1
 
     def _settle(self, record: records.Settle, segment: Segment) -> None:
         entries = self.entries.get(record.queue_id)

@@ -54,6 +54,10 @@ _CHUNK: Final = Struct(">IBB")
 _ONE: Final = Struct(">IBBQHIQIB")
 """Record head, publish head and one target in one go: the hot record."""
 _ONE_BYTES: Final = _ONE.size - 4
+TARGET_BYTES: Final = 17
+"""Of each queue in a publish record."""
+PUBLISH_BYTES: Final = 16
+"""Of a publish record without its queues, address and content; more where the content stands in chunks."""
 
 
 class VhostDeclare:

@@ -11,6 +11,7 @@ import pytest
 
 from mambaamqp.broker import broker as broker_module
 from mambaamqp.broker import snapshot
+from mambaamqp.broker.compaction import Compaction
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.replay import Replay
 from mambaamqp.errors import StoreError
@@ -278,6 +279,58 @@ def delete_without_a_record(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("mambaamqp.broker.vhost.records.queue_delete", lambda serial: records.settle(serial, []))
 
 
+# Compaction
+
+
+def move_what_is_settled_too(patch: pytest.MonkeyPatch) -> None:
+    """A message goes on for all queues that it was published to: the settlements before it count no more."""
+    keep, move, published = broker_module.Broker.keep, Compaction._move, dict[Any, list[Any]]()
+
+    def note(self: Any, message: Any, entries: list[Any]) -> None:
+        published.setdefault(message, list(entries))
+        keep(self, message, entries)
+
+    def move_for_all(self: Compaction, message: Any, entries: list[Any]) -> None:
+        move(self, message, entries)
+        settled = [entry for entry in published.get(message, []) if entry not in entries]
+        if settled:
+            self.broker._keep_many(message, settled)
+
+    patch.setattr(broker_module.Broker, "keep", note)
+    patch.setattr(Compaction, "_move", move_for_all)
+
+
+def move_for_one_queue(self: Compaction, message: Any, entry: Any) -> None:
+    self._move(message, [entry])
+
+
+def move_to_a_new_position(patch: pytest.MonkeyPatch) -> None:
+    honest = Compaction._move
+
+    def move(self: Compaction, message: Any, entries: list[Any]) -> None:
+        for entry in entries:
+            entry.position = entry.queue.next_position
+            entry.queue.next_position += 1
+        honest(self, message, entries)
+
+    patch.setattr(Compaction, "_move", move)
+
+
+def leave_without_a_copy(self: Compaction, message: Any, entries: list[Any]) -> None:
+    self.moved_messages += 1
+    message.leave()
+
+
+def drop_any_dead_segment(self: Journal) -> int:
+    """Also in the middle, where it holds settlements of what stands before it."""
+    dead = [segment for segment in self.segments if not segment.live and segment is not self.segment]
+    dead = [segment for segment in dead if segment.end_lsn <= self.checkpoint_lsn]
+    for segment in dead:
+        self.segments.remove(segment)
+    self._doomed += dead
+    return len(dead)
+
+
 BUGS: Final[dict[str, Bug]] = {
     "confirm before sync": Bug(replacing(LogWriter, "sync", sync_without_syncing), "power cuts"),
     "confirm before the commit": Bug(
@@ -312,6 +365,15 @@ BUGS: Final[dict[str, Bug]] = {
     "dead letters replayed twice": Bug(replay_dead_letters_twice, "power cuts"),
     "one of several queues forgotten": Bug(forget_one_of_several_queues, "power cuts"),
     "a queue rises from the dead": Bug(delete_without_a_record, "power cuts"),
+    "settlements lost in compaction": Bug(move_what_is_settled_too, "power cuts"),
+    "a message of several queues moved for one": Bug(
+        replacing(Compaction, "_gather", move_for_one_queue), "power cuts"
+    ),
+    "a moved message gets a new position": Bug(move_to_a_new_position, "power cuts"),
+    "a message is moved to nowhere": Bug(replacing(Compaction, "_move", leave_without_a_copy), "power cuts"),
+    "a dead segment in the middle goes": Bug(
+        replacing(Journal, "drop_dead_segments", drop_any_dead_segment), "power cuts"
+    ),
     "a failed sync is tried again": Bug(
         replacing(LogWriter, "sync", sync_again_after_a_failure), "failing calls"
     ),

@@ -13,6 +13,7 @@ from pamqp import commands, frame, header
 from mambaamqp.broker.entry import NEVER
 from mambaamqp.broker.queue import Queue
 from mambaamqp.server.housekeeping import tidy
+from tests.support.accounts import check_accounts
 from tests.support.client import World
 from tests.support.disk import MemoryDisk
 from tests.support.moments import CONSUMED, EXCHANGES, KEYS, PASSING, QUEUES, Model, Moment, judge, moment_of
@@ -346,6 +347,7 @@ class Simulation:
         moved = compaction.moved_messages
         compaction.step()
         self.moved += compaction.moved_messages - moved
+        check_accounts(self.world)
         self.guarded(self.world.settle)
         self.listen()
 

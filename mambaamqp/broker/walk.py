@@ -1,0 +1,65 @@
+"""All journaled messages of a broker, a bounded number at a time, while traffic goes on.
+
+Queue by queue what waits, then what connections hold unacknowledged. An entry that moves about between two
+steps may be met twice, or not at all; one that stays where it is, is met.
+"""
+
+from typing import TYPE_CHECKING
+
+from mambaamqp.broker.entry import Entry
+from mambaamqp.broker.ready import BLOCK, Line
+from mambaamqp.broker.waiter import Waiter
+
+if TYPE_CHECKING:
+    from mambaamqp.broker.broker import Broker
+
+
+class Walk:
+    """One way through everything that there is now; what comes later is not looked for."""
+
+    def __init__(self, broker: "Broker") -> None:
+        self.broker = broker
+        self.over = False
+        self._queues = [
+            queue for vhost in broker.vhosts.values() for queue in vhost.queues.values() if queue.journaled
+        ]
+        self._lines: list[Line] = []
+        self._position = 0
+        """Of the entry of the first line that was met last."""
+        self._place = 0
+        """How many were met of those that came back to the first line."""
+        self._holders: list[Waiter] | None = None
+        self._held: list[Entry] = []
+
+    def step(self) -> list[Entry]:
+        """The next entries, at most BLOCK; `over` is set when there are no more. May be empty before that."""
+        if self._lines:
+            return self._step_line(self._lines[-1])
+        if self._queues:
+            self._lines = self._queues.pop().ready.all_lines()
+            return []
+        return self._step_held()
+
+    def _step_line(self, line: Line) -> list[Entry]:
+        found = line.after(self._position)
+        if found:
+            self._position = found[-1].position
+            return found
+        found = [entry for _, entry in line.returned[self._place : self._place + BLOCK]]
+        self._place += len(found)
+        if not found:
+            self._lines.pop()
+            self._position = self._place = 0
+        return found
+
+    def _step_held(self) -> list[Entry]:
+        if self._holders is None:
+            self._holders = list(self.broker.holders)
+        if not self._held:
+            if not self._holders:
+                self.over = True
+                return []
+            self._held = self._holders.pop().outstanding()
+        found = self._held[-BLOCK:]
+        del self._held[-BLOCK:]
+        return found
