@@ -210,11 +210,7 @@ MIRRORED_ELSEWHERE: Final[dict[str, str]] = {
     "session/topology.py": "tests/flows/test_declaring.py",
     "store/segment.py": "tests/store/test_journal.py",
 }
-<<<<<<< HEAD
 """Modules whose behaviour shows only through a whole client, a load or a neighbour → what tests them."""
-=======
-"""Modules whose behaviour shows only through a whole client, a whole load or a neighbour → their tests."""
->>>>>>> 3af138a (The whole broker on a virtual clock, disk and network: two thousand histories at each test run)
 
 
 def test_modules_have_mirrors() -> None:
