@@ -123,6 +123,8 @@ class Connection:
             return
         try:
             session = self.session
+            # Before anything else: whatever happens from here on is worth another look.
+            session.woken = False
             if session.login is not None:
                 self._node.logins.verify(self, now)
             if not self._full:

@@ -19,6 +19,9 @@ class Address(NamedTuple):
 class SessionPort(Protocol):
     """One AMQP connection without its socket. No method raises for what a peer sends."""
 
+    woken: bool
+    """The session has called wake() and need not do so again until the shell has taken this back."""
+
     @property
     def closing(self) -> bool:
         """Send what remains, then close the socket."""

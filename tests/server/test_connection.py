@@ -154,3 +154,17 @@ async def test_drop_closes_parked_and_writing_connections(rig: Rig) -> None:
     await trio.testing.wait_all_tasks_blocked(0.02)
     assert [len(rig.node.connections), len(rig.node.timers)] == [0, 0]
     assert [client.session.events for client in (reading, writing, parked)] == [["lost"]] * 3
+
+
+async def test_a_session_behind_a_full_socket_is_still_heard(rig: Rig) -> None:
+    """What it says while nothing can be sent does not use up its right to say that it wants to read again."""
+    stuck, other = await rig.connect(receive_buffer_bytes=4096), await rig.connect()
+    assert [await stuck.ask("say here"), await other.ask("say here")] == ["here", "here"]
+    await stuck.send("send 3000000 x", "stop")
+    await trio.testing.wait_all_tasks_blocked(0.02)
+    await other.send(f"to {stuck.port} more")
+    assert await other.ask("say done") == "done"
+    stuck.session.resume()
+    rig.node.finish(rig.node.now())
+    await stuck.send(f"to {other.port} heard")
+    assert await other.line() == "heard"

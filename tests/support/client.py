@@ -26,6 +26,9 @@ from mambaamqp.wire.framing import frame as pack
 from mambaamqp.wire.methods import encode
 from tests.support.disk import MemoryDisk
 
+WALL_SECONDS: Final = 1_699_999_000.0
+"""The wall clock when the monotonic one is at zero."""
+
 CAPABILITIES: Final = {
     "consumer_cancel_notify": True,
     "basic.nack": True,
@@ -62,12 +65,13 @@ class World:
         config: Config | None = None,
         segment_bytes: int = 1 << 20,
         sync: bool = True,
+        now: float = 1000.0,
         **limits: int,
     ) -> None:
         self.hold = False
         self.disk = MemoryDisk() if disk is None else disk
         self.config = default_config() if config is None else config
-        self.now = 1000.0
+        self.now = now
         self.settings = SessionSettings(self.config.protocol, self.config.limits)
         for name, value in limits.items():
             assert hasattr(self.settings, name), name
@@ -77,7 +81,7 @@ class World:
         recovered = self.store.records()
         replayed = list(recovered)
         self.journal = self.store.journal(segment_bytes=segment_bytes, sync=sync)
-        self.broker = Broker(self.access, self.journal, self.now, 1_700_000_000.0, limits=self.config.limits)
+        self.broker = Broker(self.access, self.journal, now, WALL_SECONDS + now, limits=self.config.limits)
         for vhost in self.access.vhosts:
             self.broker.put_vhost(vhost)
         self.broker.recover(replayed)

@@ -146,6 +146,7 @@ class FakeSession:
         now: float,
         everyone: "dict[int, FakeSession]",
     ) -> None:
+        self.woken = False
         self.closing = False
         self.wants_read = True
         self.deadline = math.inf
@@ -171,6 +172,7 @@ class FakeSession:
             getattr(self, COMMANDS[command])(rest, now)
 
     def data_to_send(self) -> bytes:
+        self.woken = False
         return self._out.pop(0) if self._out else b""
 
     def tick(self, now: float) -> None:
@@ -206,12 +208,17 @@ class FakeSession:
 
     def say(self, text: str) -> None:
         self._out.append(text.encode() + b"\n")
-        self._wake(self)
+        self._touch()
 
     def resume(self) -> None:
         """What a lifted alarm would do."""
         self.wants_read = True
-        self._wake(self)
+        self._touch()
+
+    def _touch(self) -> None:
+        if not self.woken:
+            self.woken = True
+            self._wake(self)
 
     def _say(self, text: str, now: float) -> None:
         self.say(text)
@@ -248,7 +255,7 @@ class FakeSession:
 
     def _wait(self, seconds: str, now: float) -> None:
         self.deadline = now + float(seconds)
-        self._wake(self)
+        self._touch()
 
 
 FAILED = StoreError("the journal cannot be written: no space left on device")
