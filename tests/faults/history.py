@@ -1,8 +1,8 @@
 """What real clients did and were told over several lives of a broker, and whether it all fits together.
 
 After Jepsen's total-queue checker: every publish is an instance with a name of its own, and what is found at
-the end (drained) or came in between (delivered) is held against what was sent, confirmed and settled. What was
-sent, and not confirmed in its client's sight, may be there or not.
+the end (drained) or came in between (delivered) is held against what was sent, confirmed and settled. A
+publish that its client did not see confirmed may be there or not.
 
 Clients are threads: every method may be called from any of them.
 """
