@@ -123,31 +123,31 @@ class Publisher(Actor):
     def work(self) -> None:
         wire = Wire(self.port)
         wire.call(1, commands.Confirm.Select(), commands.Confirm.SelectOk)
-        answered = 0
+        waiting: set[int] = set()
         while not self.stopping:
-            octets = b"".join(self.next_publish() for _ in range(self.rng.randint(1, WINDOW)))
+            octets = b"".join(self.next_publish(waiting) for _ in range(self.rng.randint(1, WINDOW)))
             wire.socket.sendall(octets)
-            while answered < self.number:
-                answered = self.take(wire.receive(), answered)
+            while waiting:
+                self.take(wire.receive(), waiting)
 
-    def next_publish(self) -> bytes:
+    def next_publish(self, waiting: set[int]) -> bytes:
         self.number += 1
+        waiting.add(self.number)
         name, (exchange, key, queues) = Name(self.name, self.number), self.destination()
         persistent = self.rng.random() < 0.95
         self.history.send(name, queues, persistent=persistent)
-        mode = PERSISTENT if persistent else TRANSIENT
-        return publish_octets(pack(name, self.payload()), key, exchange, properties={"delivery_mode": mode})
+        properties = {"delivery_mode": PERSISTENT if persistent else TRANSIENT}
+        return publish_octets(pack(name, self.payload()), key, exchange, properties=properties)
 
-    def take(self, found: frame.FrameTypes, answered: int) -> int:
+    def take(self, found: frame.FrameTypes, waiting: set[int]) -> None:
+        """A confirm, for one or for all up to a number: brokers confirm in any order."""
         if isinstance(found, commands.Connection.Close):
             raise EOFError(found.reply_text)
         assert isinstance(found, commands.Basic.Ack | commands.Basic.Nack), found
-        # Brokers may confirm out of order, one by one; ours confirms cumulatively.
-        first = answered + 1 if found.multiple else found.delivery_tag
-        self.history.confirm(
-            self.name, first, found.delivery_tag, accepted=isinstance(found, commands.Basic.Ack)
-        )
-        return found.delivery_tag if found.multiple else answered + 1
+        numbers = [number for number in waiting if number <= found.delivery_tag] if found.multiple else []
+        numbers = numbers or [found.delivery_tag]
+        waiting.difference_update(numbers)
+        self.history.confirm(self.name, numbers, accepted=isinstance(found, commands.Basic.Ack))
 
 
 class Transactor(Actor):

@@ -79,10 +79,10 @@ class History:
         with self._changed:
             self.sent[name] = Sent(queues, persistent, self.life, transaction)
 
-    def confirm(self, channel: str, first: int, last: int, *, accepted: bool = True) -> None:
+    def confirm(self, channel: str, numbers: list[int], *, accepted: bool = True) -> None:
         """basic.ack or basic.nack for these."""
         with self._changed:
-            for number in range(first, last + 1):
+            for number in numbers:
                 name = Name(channel, number)
                 if name not in self.sent:
                     self._violated("I10", f"{name} is confirmed and was not sent")
@@ -177,14 +177,22 @@ class History:
         """It is there, or may be gone."""
         return name in drained[queue] or (queue, name) in self.acknowledged
 
+    def count_lost(self, drained: dict[str, list[Name]]) -> int:
+        """Promised, persistent, taken by nobody, and gone: messages, each in each of its queues."""
+        return sum(1 for _ in self._missing(drained))
+
     def _lost(self, drained: dict[str, list[Name]]) -> Iterator[Violation]:
+        for queue, name in self._missing(drained):
+            yield Violation("I1", f"{name} was promised and is not in {queue}")
+
+    def _missing(self, drained: dict[str, list[Name]]) -> Iterator[tuple[str, Name]]:
         there = {queue: set(names) for queue, names in drained.items()}
         promised = self.confirmed | {n for n, sent in self.sent.items() if sent.transaction in self.committed}
         for name in sorted(promised):
             sent = self.sent[name]
-            missing = [queue for queue in sent.queues if not self._is_kept(there, queue, name)]
-            if missing and sent.persistent:
-                yield Violation("I1", f"{name} was promised and is not in {missing}")
+            for queue in sent.queues:
+                if sent.persistent and not self._is_kept(there, queue, name):
+                    yield queue, name
 
     def _holes(self, queue: str, names: list[Name]) -> Iterator[Violation]:
         """A message that is there was published after others, which are there too or were taken."""

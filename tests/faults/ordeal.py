@@ -42,6 +42,7 @@ class Ordeal:
         queues: tuple[str, ...] = QUEUES,
         arguments: dict[str, str] | None = None,
         cast: Callable[..., list[actors.Actor]] = actors.cast,
+        settle: Callable[[], None] = lambda: None,
     ) -> None:
         self.seed = seed
         self.rng = random.Random(seed)
@@ -51,6 +52,8 @@ class Ordeal:
         self.queues = queues
         self.arguments = arguments
         self.cast = cast
+        self.settle = settle
+        """Called once everything is declared."""
         self.history = History()
 
     def run(self, lives: int) -> History:
@@ -65,6 +68,7 @@ class Ordeal:
         self.history.begin_life()
         with self.start() as broker:
             actors.declare(broker.port, self.queues, self.arguments)
+            self.settle()
             players = self.cast(self.history, broker.port, self.seed, self.queues)
             for player in players:
                 player.start()

@@ -20,7 +20,7 @@ def good() -> tuple[History, Drained]:
     history.begin_life()
     for number in range(1, 6):
         history.send(name(number), ("a", "b"))
-    history.confirm("p", 1, 4)
+    history.confirm("p", [1, 2, 3, 4])
     history.send(name(1, "t"), ("a",), transaction="t1")
     history.send(name(2, "t"), ("b",), transaction="t1")
     history.commit("t1")
@@ -57,7 +57,7 @@ def in_the_wrong_queue(history: History, drained: Drained) -> None:
 
 
 def refused_and_there(history: History, drained: Drained) -> None:
-    history.confirm("p", 5, 5, accepted=False)
+    history.confirm("p", [5], accepted=False)
     history.deliver("a", pack(name(5), b""), False)
 
 
@@ -88,11 +88,11 @@ def half_a_transaction(history: History, drained: Drained) -> None:
 
 
 def confirmed_twice(history: History, drained: Drained) -> None:
-    history.confirm("p", 4, 4)
+    history.confirm("p", [4])
 
 
 def confirmed_and_not_sent(history: History, drained: Drained) -> None:
-    history.confirm("p", 99, 99)
+    history.confirm("p", [99])
 
 
 SPOILED: dict[Callable[[History, Drained], None], str] = {
@@ -128,7 +128,7 @@ def test_what_is_seen_after_the_cut_binds_nobody() -> None:
     history.begin_life()
     history.send(name(1), ("a",))
     history.freeze()
-    history.confirm("p", 1, 1)
+    history.confirm("p", [1])
     history.check({"a": []})
 
 
