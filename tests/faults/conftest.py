@@ -14,5 +14,6 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def torn_tails_are_no_news(caplog: pytest.LogCaptureFixture) -> None:
-    """Thousands of recoveries would report theirs."""
+    """Thousands of recoveries would report theirs; and clients complain of brokers that die."""
     caplog.set_level(logging.CRITICAL, "mambaamqp.store")
+    caplog.set_level(logging.CRITICAL, "pika")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pika
 
@@ -16,13 +17,16 @@ STOP_SECONDS = 15
 class BrokerProcess:
     """`with BrokerProcess(directory) as broker:` starts it, and kills it at the end if it still runs."""
 
+    module: ClassVar[str] = "mambaamqp"
+    """What `python -m` runs."""
+
     def __init__(self, data_dir: Path, *flags: str, **environment: str) -> None:
         self.data_dir = data_dir
         self._environment = os.environ | environment
         self.port = 0
         self.banner: list[str] = []
         self._command = [
-            *(sys.executable, "-m", "mambaamqp", "serve", "--data-dir", str(data_dir)),
+            *(sys.executable, "-m", self.module, "serve", "--data-dir", str(data_dir)),
             *("--port", "0", *flags),
         ]
         self._process: subprocess.Popen[str] | None = None
