@@ -1,9 +1,9 @@
 """The same power cuts for RabbitMQ and for us: `make faults-peers`, a table on standard output.
 
-RabbitMQ runs by itself, on ports and directories of its own, with its data on the disk that loses its power; it
-is left out where it is not installed. Each cut has a fresh disk, and everything is synced once the queues are
-declared: what is put to the test is messages, not the first start. A broker that does not start again, given
-two tries, has lost everything.
+RabbitMQ runs by itself, on ports and directories of its own, with its data on the disk that loses its power;
+it is left out where it is not installed. Each cut has a fresh disk, and everything is synced once the queues
+are declared: what is put to the test is messages, not the first start. A broker that does not start again,
+given two tries, has lost everything.
 """
 
 import argparse

@@ -32,13 +32,12 @@ class SmallDisk:
 
     def fill(self, leave_bytes: int) -> None:
         """Take all the room but this."""
-        with self.ballast.open("wb") as ballast:
+        with self.ballast.open("wb", buffering=0) as ballast:
             block = bytes(4096)
             size = self._free() - leave_bytes
             try:
                 for _ in range(max(0, size) // len(block)):
                     ballast.write(block)
-                ballast.flush()
             except OSError:
                 pass  # the broker took some of it meanwhile: there is no room left, as was asked for
 

@@ -339,6 +339,8 @@ class Client:
         elif isinstance(value, commands.Connection.Close):
             assert value.reply_code in (320, 541), value.reply_text
             assert value.reply_code == 320 or "store" in value.reply_text, value.reply_text
+            # A close-ok that comes after it only answers a close that crossed it, and promises nothing.
+            self.at.gone = []
             if self.link is not None:
                 self.link.send(frame.marshal(commands.Connection.CloseOk(), 0))
         else:

@@ -196,7 +196,8 @@ class Universe:
         self._count_housekeeping()
         self._check_counts()
         self.history.judge(self._drain())
-        assert sum(segment.live for segment in self._running.journal.segments) == 0
+        kept = sum(segment.live for segment in self._running.journal.segments)
+        assert not kept, f"I12: the journal keeps {kept} messages that nobody needs"
 
     def _check_answered(self, client: Client) -> None:
         if client.link is not None and client.open and not client.at.closing:
