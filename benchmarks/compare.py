@@ -50,6 +50,14 @@ def load_command(options: argparse.Namespace, workload: Workload, port: int) -> 
     return [*options.bench, "bench", url, *flags]
 
 
+def shown_command(options: argparse.Namespace, workload: Workload) -> str:
+    """The command as somebody else would give it, wherever the tools lie there."""
+    command = load_command(options, workload, 5672)
+    if command[: len(options.bench)] == options.bench:
+        command = ["mambaamqp", *command[len(options.bench) :]]
+    return shlex.join([Path(command[0]).name, *command[1:]])
+
+
 def measure(options: argparse.Namespace, workload: Workload, broker: Any) -> dict[str, Any] | None:
     """One run of one workload; None if it failed, and why on standard error."""
     before = cpu_seconds(broker.pid)
@@ -136,7 +144,7 @@ def main() -> None:
     }
     data: dict[str, Any] = {"machine": machine(), "brokers": {}, "figures": {}}
     data["machine"]["runs"] = f"{options.runs} × {options.seconds:g} s a workload, median"
-    data["commands"] = {w.name: shlex.join(load_command(options, w, 5672)) for w in WORKLOADS}
+    data["commands"] = {w.name: shown_command(options, w) for w in WORKLOADS}
     brokers = [makers[name]() for name in options.brokers.split(",")]
     for broker in brokers:
         data["brokers"][broker.name] = broker.version

@@ -457,3 +457,35 @@ def test_stop_tells_clients(broker: BrokerProcess) -> None:
     assert caught.value.reply_code == 320
     assert code == 0
     broker.start()
+
+
+def test_remote_procedure_calls_without_a_reply_queue(
+    broker: BrokerProcess, channel: BlockingChannel, name: str
+) -> None:
+    """Direct reply-to, as RabbitMQ's tutorial has it: answers come to the channel that asked."""
+    channel.queue_declare(name, auto_delete=True)
+    answers: list[tuple[str, bytes]] = []
+
+    def answered(_ch: Any, _method: Any, properties: pika.BasicProperties, body: bytes) -> None:
+        answers.append((str(properties.correlation_id), body))
+
+    channel.basic_consume("amq.rabbitmq.reply-to", answered, auto_ack=True)
+    for number in range(3):
+        properties = pika.BasicProperties(reply_to="amq.rabbitmq.reply-to", correlation_id=str(number))
+        channel.basic_publish("", name, b"%d" % number, properties)
+
+    with connect(broker) as connection:
+        server = connection.channel()
+        for _ in range(3):
+            method, request, body = server.basic_get(name)
+            assert request.reply_to.startswith("amq.rabbitmq.reply-to.")
+            assert server.queue_declare(request.reply_to, passive=True).method.consumer_count == 1
+            answer = pika.BasicProperties(correlation_id=request.correlation_id)
+            server.basic_publish("", request.reply_to, body * 2, answer)
+            server.basic_ack(method.delivery_tag)
+        wait_for(channel, lambda: len(answers) == 3)
+        assert answers == [("0", b"00"), ("1", b"11"), ("2", b"22")]
+        channel.close()
+        with pytest.raises(ChannelClosedByBroker) as gone:
+            server.queue_declare(request.reply_to, passive=True)
+        assert gone.value.reply_code == 404

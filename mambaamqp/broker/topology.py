@@ -14,6 +14,7 @@ from mambaamqp.broker.consumers import Consumer
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.exchanges import Exchange
 from mambaamqp.broker.queue import Queue
+from mambaamqp.broker.replies import check_bindable
 from mambaamqp.broker.vhost import VirtualHost
 from mambaamqp.errors import (
     AccessRefused,
@@ -297,6 +298,8 @@ def bind(
     """Bind an exchange to a queue or another exchange; an equal binding stays as it is."""
     source_name = plain_name(source_name)
     destination_name = plain_name(destination_name)
+    if to_queue:
+        check_bindable(destination_name)
     _check_binding_rights(actor, source_name, destination_name, to_queue)
     source = find_exchange(vhost, source_name)
     destination = _find_destination(vhost, owner, destination_name, to_queue)
@@ -332,6 +335,8 @@ def unbind(
     """Remove a binding; one that is not there, or whose ends are not, is fine."""
     source_name = plain_name(source_name)
     destination_name = plain_name(destination_name)
+    if to_queue:
+        check_bindable(destination_name)
     _check_binding_rights(actor, source_name, destination_name, to_queue)
     source = vhost.exchanges.get(source_name)
     found = vhost.queues.get(destination_name) if to_queue else vhost.exchanges.get(destination_name)

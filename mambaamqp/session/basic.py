@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 from mambaamqp.broker import topology
 from mambaamqp.broker.arguments import consumer_priority
 from mambaamqp.broker.entry import Entry
+from mambaamqp.broker.replies import REPLY_TO
 from mambaamqp.errors import NotAllowed, NotImplementedFault, PreconditionFailed, ResourceLocked
+from mambaamqp.session import replies
 from mambaamqp.session.confirms import Confirms
 from mambaamqp.session.consuming import ChannelConsumer, counted
 from mambaamqp.session.topology import queue_name
@@ -36,7 +38,7 @@ def qos(channel: "Channel", method: Any) -> None:
 
 def consume(channel: "Channel", method: Any) -> None:
     session = channel.session
-    queue = topology.readable_queue(channel.vhost, channel.actor, session, queue_name(channel, method.queue))
+    name = queue_name(channel, method.queue)
     tag = method.consumer_tag or f"amq.ctag-{channel.vhost.broker.token()}"
     if tag in channel.consumers:
         raise NotAllowed(f"attempt to reuse consumer tag '{tag}'")
@@ -44,6 +46,10 @@ def consume(channel: "Channel", method: Any) -> None:
         raise NotAllowed(
             f"reached maximum ({session.settings.consumers_per_channel_max}) of consumers per channel"
         )
+    if name == REPLY_TO:
+        replies.consume(channel, method, tag)
+        return
+    queue = topology.readable_queue(channel.vhost, channel.actor, session, name)
     topology.check_consumable(queue, method.exclusive)
     _check_shared_prefetch(channel, queue)
     priority = consumer_priority(method.arguments, queue.name, channel.vhost.name)

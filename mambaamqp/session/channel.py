@@ -57,6 +57,8 @@ class Channel:
         self.unacked = Unacked()
         self.delivery_tag = 0
         self.consumers: dict[str, ChannelConsumer] = {}
+        self.reply_consumer: ChannelConsumer | None = None
+        """The last consumer of amq.rabbitmq.reply-to; see `session.replies`."""
         self.prefetch = 0
         """Credit of consumers that are started from now on; 0 without limit."""
         self.prefetch_shared = 0

@@ -14,6 +14,7 @@ from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.routing import reads_headers, sender_selected
 from mambaamqp.broker.topology import writable_exchange
 from mambaamqp.errors import FrameFault, NotImplementedFault, PreconditionFailed
+from mambaamqp.session import replies
 from mambaamqp.wire import fast, properties
 from mambaamqp.wire.properties import Summary
 from mambaamqp.wire.table import Table
@@ -111,6 +112,9 @@ def publication(
         message.expiration_ms = expiration_ms(summary.expiration)
     if summary.user_id is not None:
         _check_user_id(channel, summary.user_id)
+    if summary.reply_to == properties.DIRECT_REPLY_TO:
+        message = replies.address_request(channel, message, header)
+        header = message.header()
     message.priority = summary.priority
     if summary.headers is None:
         queues = (

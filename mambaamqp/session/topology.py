@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mambaamqp.broker import topology
 from mambaamqp.broker.queue import Queue as ExclusiveQueue
+from mambaamqp.broker.replies import check_alive, is_reply_name
 from mambaamqp.errors import NotFound
 from mambaamqp.wire.methods import Exchange, Queue
 
@@ -66,6 +67,9 @@ def _exchange_binding(channel: "Channel", method: Any, operation: Callable[..., 
 
 
 def queue_declare(channel: "Channel", method: Any) -> None:
+    if is_reply_name(method.queue):
+        _probe(channel, method)
+        return
     if method.passive:
         name = queue_name(channel, method.queue)
         queue = topology.declare_queue_passive(channel.vhost, channel.actor, channel.session, name)
@@ -90,6 +94,13 @@ def queue_declare(channel: "Channel", method: Any) -> None:
                 queue=queue.name, message_count=queue.ready.count, consumer_count=len(queue.consumers)
             )
         )
+
+
+def _probe(channel: "Channel", method: Any) -> None:
+    """Whoever declares a reply name asks whether the requester is still there."""
+    check_alive(channel.vhost, method.queue)
+    if not method.nowait:
+        channel.send(Queue.DeclareOk(queue=method.queue, message_count=0, consumer_count=1))
 
 
 def _adopt(session: "Session", queue: ExclusiveQueue) -> None:

@@ -57,6 +57,8 @@ AFTER_DELIVERY_MODE: Final = DELIVERY_MODE - 1
 NOT_TEXT: Final = HEADERS | DELIVERY_MODE | PRIORITY | TIMESTAMP
 
 PERSISTENT: Final = 2
+DIRECT_REPLY_TO: Final = b"amq.rabbitmq.reply-to"
+"""The reply_to that the broker replaces with an address of its own."""
 
 
 class Summary:
@@ -120,6 +122,7 @@ def _summarise_rest(header: bytes, flags: i64, at: i64, size: i64, summary: Summ
     if flags & UNUSED_FLAGS:
         raise _unknown_flags()
     start: i64 = at
+    attention = flags & (PRIORITY | EXPIRATION | USER_ID) != 0
     if flags & PRIORITY:
         if at >= size:
             raise _cut_short()
@@ -131,6 +134,7 @@ def _summarise_rest(header: bytes, flags: i64, at: i64, size: i64, summary: Summ
         start = at + 1
         at = _text_end(header, at, size)
         summary.reply_to = header[start:at]
+        attention = attention or summary.reply_to == DIRECT_REPLY_TO
     if flags & EXPIRATION:
         start = at + 1
         at = _text_end(header, at, size)
@@ -151,7 +155,7 @@ def _summarise_rest(header: bytes, flags: i64, at: i64, size: i64, summary: Summ
         at = _text_end(header, at, size)
     if flags & CLUSTER_ID:
         at = _text_end(header, at, size)
-    summary.needs_attention = bool(flags & (PRIORITY | EXPIRATION | USER_ID))
+    summary.needs_attention = attention
     return at
 
 
