@@ -40,10 +40,11 @@ class Enumeration(Simulation):
         *,
         lives: int = 2,
         steps: int = 60,
+        tidiness: int = 1,
         states_per_moment: int | None = None,
         sync: bool = True,
     ) -> None:
-        super().__init__(seed, lives=lives, steps=steps)
+        super().__init__(seed, lives=lives, steps=steps, tidiness=tidiness)
         self.states_per_moment = states_per_moment
         self.sync = sync
         self.choices = random.Random(seed)

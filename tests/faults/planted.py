@@ -344,7 +344,7 @@ BUGS: Final[dict[str, Bug]] = {
         replacing(LogWriter, "leave_segment", leave_segment_unsynced), "power cuts"
     ),
     "segments go before what settled them is safe": Bug(
-        replacing(Commit, "execute", remove_before_syncing), "power cuts"
+        replacing(Commit, "execute", remove_before_syncing), "tidying"
     ),
     "a segment goes that is needed": Bug(
         replacing(Journal, "drop_dead_segments", drop_a_segment_too_many), "power cuts"
@@ -365,14 +365,14 @@ BUGS: Final[dict[str, Bug]] = {
     "dead letters replayed twice": Bug(replay_dead_letters_twice, "power cuts"),
     "one of several queues forgotten": Bug(forget_one_of_several_queues, "power cuts"),
     "a queue rises from the dead": Bug(delete_without_a_record, "power cuts"),
-    "settlements lost in compaction": Bug(move_what_is_settled_too, "power cuts"),
+    "settlements lost in compaction": Bug(move_what_is_settled_too, "tidying"),
     "a message of several queues moved for one": Bug(
-        replacing(Compaction, "_gather", move_for_one_queue), "power cuts"
+        replacing(Compaction, "_gather", move_for_one_queue), "tidying"
     ),
-    "a moved message gets a new position": Bug(move_to_a_new_position, "power cuts"),
-    "a message is moved to nowhere": Bug(replacing(Compaction, "_move", leave_without_a_copy), "power cuts"),
+    "a moved message gets a new position": Bug(move_to_a_new_position, "tidying"),
+    "a message is moved to nowhere": Bug(replacing(Compaction, "_move", leave_without_a_copy), "tidying"),
     "a dead segment in the middle goes": Bug(
-        replacing(Journal, "drop_dead_segments", drop_any_dead_segment), "power cuts"
+        replacing(Journal, "drop_dead_segments", drop_any_dead_segment), "tidying"
     ),
     "a failed sync is tried again": Bug(
         replacing(LogWriter, "sync", sync_again_after_a_failure), "failing calls"

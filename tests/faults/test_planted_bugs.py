@@ -32,6 +32,11 @@ def power_cuts(seed: int, _: Path) -> None:
     Enumeration(seed, lives=3, steps=120).run()
 
 
+def tidying(seed: int, _: Path) -> None:
+    """Power cuts of a broker that empties and drops segments most of the time."""
+    Enumeration(seed, lives=3, steps=250, tidiness=4).run()
+
+
 def failing_calls(seed: int, _: Path) -> None:
     for fault in faults(CALLS, False, random.Random(seed), 1):
         FailingLife(seed, fault).run()
@@ -67,6 +72,7 @@ def short_writes(seed: int, directory: Path) -> None:
 
 CHECKS: dict[str, Callable[[int, Path], None]] = {
     "power cuts": power_cuts,
+    "tidying": tidying,
     "failing calls": failing_calls,
     "rot": rot,
     "short writes": short_writes,

@@ -38,9 +38,11 @@ class PowerCut(Exception):
 class Simulation:
     """One disk, and the lives of the brokers over it."""
 
-    def __init__(self, seed: int, *, lives: int = LIVES, steps: int = STEPS) -> None:
+    def __init__(self, seed: int, *, lives: int = LIVES, steps: int = STEPS, tidiness: int = 1) -> None:
+        """`tidiness`: how often, compared to clients, the broker sees to its segments."""
         self.lives = lives
         self.steps = steps
+        self.tidiness = tidiness
         self.rng = random.Random(seed)
         self.disk = MemoryDisk()
         self.model = Model()
@@ -68,7 +70,7 @@ class Simulation:
     def begin_life(self) -> None:
         self.world = self.open(self.disk)
         self.world.journal.segment_bytes = self.rng.choice((2000, 20_000))
-        self.world.journal.slack_segments = self.rng.choice((1, 4))
+        self.world.journal.slack_segments = 0 if self.tidiness > 1 else self.rng.choice((1, 4))
         self.world.broker.compaction.slice_entries = self.rng.choice((3, 4096))
         self.world.broker.compaction.slice_bytes = self.rng.choice((100, 1000, 65_536))
         self.world.journal.frame_bytes_target = self.rng.choice((100, 200, 1000, 1 << 22))
@@ -102,8 +104,8 @@ class Simulation:
             (self.acknowledge, 8),
             (self.get, 3),
             (self.hold, 3 if self.world.hold else 1),
-            (self.housekeep, 2),
-            (self.compact, 4 if self.world.broker.compaction.deadline != NEVER else 0),
+            (self.housekeep, 2 * self.tidiness),
+            (self.compact, 4 * self.tidiness if self.world.broker.compaction.deadline != NEVER else 0),
             (self.purge, 1),
             (self.delete, 1),
             (self.unbind, 1),
