@@ -24,7 +24,7 @@ serve: $(VENV)/.serve
 	$(PYTHON) -m mambaamqp serve --port $(PORT) --data-dir $(DATA)
 
 test: $(VENV)/.test
-	$(PYTHON) -m pytest $(TESTS)
+	$(PYTHON) -m pytest -n auto $(TESTS)
 
 test-compiled:
 	scripts/test-compiled
