@@ -45,13 +45,17 @@ class DefaultGroup(click.Group):
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "bench"])
+        return sorted([*super().list_commands(ctx), "bench", "store"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "bench":
             from mambaamqp.bench.command import bench  # late: nobody else needs what it needs
 
             return bench
+        if cmd_name == "store":
+            from mambaamqp.offline.command import store
+
+            return store
         return super().get_command(ctx, cmd_name)
 
 

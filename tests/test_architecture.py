@@ -24,7 +24,7 @@ LAYERS: Final[tuple[frozenset[str], ...]] = (
     frozenset({"broker"}),
     frozenset({"session"}),
     frozenset({"management", "cluster", "plugins"}),
-    frozenset({"server", "bench"}),
+    frozenset({"server", "bench", "offline"}),
     frozenset({"cli", "__main__"}),
 )
 """Lowest first. A room imports from itself and from lower layers, never sideways or upwards."""
@@ -35,7 +35,7 @@ SIDEWAYS: Final = frozenset({("config", "errors"), ("__main__", "cli")})
 OUTSIDE: Final[dict[str, frozenset[str]]] = {
     "argon2": frozenset({"access"}),
     "attrs": frozenset({"access", "bench", "config", "observe", "server", "broker/definitions.py"}),
-    "click": frozenset({"cli", "bench/command.py"}),
+    "click": frozenset({"cli", "bench/command.py", "offline/command.py"}),
     "mypy_extensions": frozenset({"wire", "store", "broker", "session", "bench"}),
     "pamqp": frozenset({"wire"}),
     "psutil": frozenset({"server"}),

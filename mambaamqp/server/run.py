@@ -33,9 +33,8 @@ from mambaamqp.session.connection import Session
 from mambaamqp.session.peer import Peer
 from mambaamqp.session.settings import SessionSettings
 from mambaamqp.store.disk import Disk, OsDisk
-from mambaamqp.store.journal import Journal
+from mambaamqp.store.journal import deaf_journal
 from mambaamqp.store.recovery import Recovered, open_store
-from mambaamqp.store.writer import LogWriter
 
 GC_YOUNG_OBJECTS = 50_000
 """Messages come and go without cycles: looking for garbage after every 700 finds none and costs much."""
@@ -91,7 +90,7 @@ def recover(config: Config, store: Recovered, disk: Disk) -> Broker:
     """The broker as it was, on a journal that goes on behind what was recovered."""
     started = time.perf_counter()
     access = Access.from_config(config)
-    journal = _deaf_journal(store.directory, disk)
+    journal = deaf_journal(store.directory, disk)
     broker = Broker(access, journal, trio.current_time(), time.time(), limits=config.limits)
     broker.recover(store.records())
     broker.journal = store.journal(
@@ -164,11 +163,6 @@ def _sync_interval_seconds(config: Config) -> float | None:
     """None: every commit syncs itself."""
     intervals = {"always": None, "interval": config.store.sync_interval_seconds, "never": math.inf}
     return intervals[config.store.sync]
-
-
-def _deaf_journal(directory: str, disk: Disk) -> Journal:
-    """What is replayed is in the journal already: whatever the broker appends meanwhile goes nowhere."""
-    return Journal(LogWriter(disk, directory, b"", 0, 0), 0, [], segment_bytes=1, sync=False)
 
 
 def _signalled(node: Node, insisted: trio.Event, name: str) -> None:

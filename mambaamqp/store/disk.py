@@ -80,6 +80,10 @@ class Disk:
     def remove(self, path: str) -> None:
         raise NotImplementedError
 
+    def rename(self, old: str, new: str) -> None:
+        """Give a file or directory another name, which nothing has."""
+        raise NotImplementedError
+
     def free_bytes(self, path: str) -> int:
         """What an ordinary user can still write to the file system of `path`."""
         raise NotImplementedError
@@ -155,6 +159,9 @@ class OsDisk(Disk):
 
     def remove(self, path: str) -> None:
         os.unlink(path)
+
+    def rename(self, old: str, new: str) -> None:
+        os.rename(old, new)
 
     def free_bytes(self, path: str) -> int:
         return shutil.disk_usage(path).free

@@ -6,7 +6,7 @@ not what they mean.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from mambaamqp.errors import StoreError
@@ -44,6 +44,47 @@ RECORD_NAMES: Final[dict[int, str]] = {
 }
 
 
+class Witness:
+    """Which queues damage has touched: positions count up by one, so a jump over a gap tells what was there.
+
+    A jump without a gap is nothing: transient messages take positions and are not in the journal.
+    """
+
+    def __init__(self) -> None:
+        self.names: dict[int, str] = {}
+        """Queue id → how people call it."""
+        self.last: dict[int, tuple[int, int]] = {}
+        """Queue id → (greatest position so far, how many gaps came before it)."""
+        self.missing: dict[int, list[tuple[int, int]]] = {}
+        """Queue id → (first, last) position that may have stood in a gap."""
+
+    def see(self, record: object, gaps: int) -> None:
+        """The next record of the log, and how many gaps there were before it."""
+        if isinstance(record, records.QueueDeclare):
+            self.names[record.queue_id] = f"queue {record.name!r} of {record.vhost!r}"
+        elif isinstance(record, records.Publish):
+            for target in record.targets:
+                self._publish(target.queue_id, target.position, gaps)
+
+    def _publish(self, queue_id: int, position: int, gaps: int) -> None:
+        last, gaps_before = self.last.get(queue_id, (0, 0))
+        if position <= last:
+            return  # moved to the end of the log by compaction
+        if gaps > gaps_before and position > last + 1:
+            self.missing.setdefault(queue_id, []).append((last + 1, position - 1))
+        self.last[queue_id] = (position, gaps)
+
+    def lines(self, gaps: int) -> Iterator[str]:
+        """What may have been lost, by queue; `gaps` is how many there were in all."""
+        for queue_id in sorted(self.names.keys() | self.last.keys()):
+            name = self.names.get(queue_id, f"the queue with id {queue_id}, whose declaration is damaged")
+            for first, last in self.missing.get(queue_id, []):
+                yield f"{name}: positions {first} to {last} may have stood in the damage"
+            position, gaps_before = self.last.get(queue_id, (0, 0))
+            if gaps_before < gaps:
+                yield f"{name}: what came after position {position} may have stood in the damage"
+
+
 class Report:
     """What a check found. `healthy`: everything that was ever safe can still be read."""
 
@@ -61,6 +102,7 @@ class Report:
         self.torn: list[Finding] = []
         """At most one: the unfinished end, which the next start cuts."""
         self.damage: list[Finding] = []
+        self.witness = Witness()
         self.problems: list[str] = []
         """What would keep a broker from starting, or from knowing all that it knew."""
 
@@ -81,14 +123,20 @@ class Report:
             yield f"{finding}: never confirmed, the next start cuts it"
         for finding in self.damage:
             yield str(finding)
+        if self.damage:
+            yield from self.witness.lines(len(self.damage))
+            yield "what was acknowledged in the damage may come again"
         yield from self.problems
         yield "healthy" if self.healthy else "NOT HEALTHY"
 
 
-def check(directory: str, disk: Disk) -> Report:
-    """Read all of a store; StoreError when there is none, or when it cannot be read."""
+def check(directory: str, disk: Disk, progress: Callable[[int], None] = lambda octets: None) -> Report:
+    """Read all of a store; StoreError when there is none, or when it cannot be read.
+
+    `progress` is told how many octets more have been read.
+    """
     try:
-        return _Check(directory, disk).run()
+        return _Check(directory, disk, progress).run()
     except OSError as failure:
         raise StoreError(f"cannot read the store {directory}: {failure}") from failure
 
@@ -96,9 +144,10 @@ def check(directory: str, disk: Disk) -> Report:
 class _Check:
     """One walk over a store."""
 
-    def __init__(self, directory: str, disk: Disk) -> None:
+    def __init__(self, directory: str, disk: Disk, progress: Callable[[int], None]) -> None:
         self.disk = disk
         self.directory = directory
+        self.progress = progress
         self.report = Report(directory)
         self.decoder = BodyDecoder()
         self.prev_crc = UNKNOWN
@@ -143,7 +192,9 @@ class _Check:
             segment = Segment(base)
             try:
                 for frame in reader.frames():
-                    self._frame(frame, segment, path)
+                    gaps = len(report.damage) + len([gap for gap in reader.gaps if not gap.torn])
+                    self._frame(frame, segment, path, gaps)
+                    self.progress(frame.end - frame.offset)
             finally:
                 report.end_lsn = base + reader.end
                 self.prev_crc = reader.prev_crc
@@ -153,7 +204,7 @@ class _Check:
         finally:
             self.disk.close(file)
 
-    def _frame(self, frame: StoredFrame, segment: Segment, path: str) -> None:
+    def _frame(self, frame: StoredFrame, segment: Segment, path: str, gaps: int) -> None:
         report = self.report
         report.frames += 1
         if frame.kind == EPOCH:
@@ -164,7 +215,9 @@ class _Check:
             return
         if not frame.flags & CONTINUED:
             self.decoder.begin_run()
-        self.decoder.decode(frame.body, segment.base_lsn + frame.offset + HEADER_BYTES, segment)
+        lsn = segment.base_lsn + frame.offset + HEADER_BYTES
+        for _, _, record in self.decoder.decode(frame.body, lsn, segment):
+            report.witness.see(record, gaps)
         if frame.run_kind != CHECKPOINT:
             report.records.update(record_names(frame.body))
 

@@ -1,0 +1,133 @@
+"""A store's state as canonical JSON: the same state gives the same text, whatever the journal looked like.
+
+One document, a line for each exchange, binding, queue and message, sorted; so two dumps can be compared
+with `diff`. Bodies are told by size and SHA-256, or given in base64 when asked for.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+from mambaamqp.broker.broker import Broker
+from mambaamqp.broker.entry import Entry
+from mambaamqp.broker.message import names_of
+from mambaamqp.broker.queue import Queue
+from mambaamqp.broker.vhost import VirtualHost
+from mambaamqp.wire import properties
+from mambaamqp.wire.table import Table, Timestamp
+
+FORMAT = 1
+
+
+def plain(value: Any) -> Any:
+    """A value of a field table as JSON has it: octets in base64, decimals as text, timestamps as seconds."""
+    if isinstance(value, Table):
+        return plain(value.values)
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, bytes):
+        return {"base64": b64encode(value).decode()}
+    if isinstance(value, Timestamp):
+        return value.seconds
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def lines(broker: Broker, *, bodies: bool = False) -> Iterator[str]:
+    """The document, line by line."""
+    yield f'{{"format": {FORMAT}, "vhosts": ['
+    vhosts = [broker.vhosts[name] for name in sorted(broker.vhosts)]
+    for place, vhost in enumerate(vhosts):
+        yield from _vhost(vhost, bodies)
+        yield "}," if place + 1 < len(vhosts) else "}"
+    yield "]}"
+
+
+def _vhost(vhost: VirtualHost, bodies: bool) -> Iterator[str]:
+    queues = [queue for _, queue in sorted(vhost.queues.items())]
+    yield f' {{"name": {_json(vhost.name)},'
+    yield from _list("exchanges", _exchanges(vhost), ",")
+    yield from _list("bindings", _bindings(vhost), ",")
+    yield from _list("queues", (_queue(queue) for queue in queues), ",")
+    messages = (_message(entry, bodies) for queue in queues for entry in queue.ready.entries())
+    yield from _list("messages", messages, "")
+
+
+def _list(name: str, items: Iterator[dict[str, Any]], end: str) -> Iterator[str]:
+    yield f'  "{name}": ['
+    before = None
+    for item in items:
+        if before is not None:
+            yield f"   {before},"
+        before = _json(item)
+    if before is not None:
+        yield f"   {before}"
+    yield f"  ]{end}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _exchanges(vhost: VirtualHost) -> Iterator[dict[str, Any]]:
+    for name, exchange in sorted(vhost.exchanges.items()):
+        yield {
+            "name": name,
+            "type": exchange.kind,
+            "auto_delete": exchange.auto_delete,
+            "internal": exchange.internal,
+            "arguments": plain(exchange.arguments),
+        }
+
+
+def _bindings(vhost: VirtualHost) -> Iterator[dict[str, Any]]:
+    found = [
+        {
+            "source": exchange.name,
+            "destination": binding.destination.name,
+            "destination_type": "queue" if binding.destination.is_queue else "exchange",
+            "routing_key": binding.routing_key,
+            "arguments": plain(binding.arguments),
+        }
+        for exchange in vhost.exchanges.values()
+        for binding in exchange.bindings
+    ]
+    yield from sorted(found, key=_json)
+
+
+def _queue(queue: Queue) -> dict[str, Any]:
+    return {
+        "name": queue.name,
+        "auto_delete": queue.auto_delete,
+        "arguments": plain(queue.table),
+        "messages": queue.ready.count,
+        "next_position": queue.next_position,
+    }
+
+
+def _message(entry: Entry, bodies: bool) -> dict[str, Any]:
+    message = entry.message
+    exchange, routing_key = names_of(message.address)
+    header, body = message.header(), message.body()
+    found = {
+        "queue": entry.queue.name,
+        "position": entry.position,
+        "redelivered": entry.redelivered,
+        "delivery_count": entry.delivery_count,
+        "exchange": exchange,
+        "routing_key": routing_key,
+        "published_ms": message.published_ms,
+        "properties": _properties(header),
+        "body_bytes": len(body),
+        "body_sha256": sha256(body).hexdigest(),
+    }
+    return found | ({"body": b64encode(body).decode()} if bodies else {})
+
+
+def _properties(header: bytes) -> dict[str, Any]:
+    found = {name: properties.get(header, name) for name in properties.NAMES}
+    return {name: plain(value) for name, value in found.items() if value is not None}

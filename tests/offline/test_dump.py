@@ -1,0 +1,58 @@
+"""mambaamqp/offline/dump.py: one text for one state."""
+
+import json
+from base64 import b64decode
+from decimal import Decimal
+from typing import Any
+
+from mambaamqp.offline import dump, state
+from mambaamqp.store.disk import OsDisk
+from mambaamqp.wire.table import Timestamp
+from tests.offline.conftest import Leave, fill
+from tests.support.client import World
+
+
+def dumped(world: World, *, bodies: bool = False) -> Any:
+    return json.loads("\n".join(dump.lines(world.broker, bodies=bodies)))
+
+
+def test_everything_is_told(leave: Leave) -> None:
+    """Topology and messages, as JSON that any reader takes."""
+    text = "\n".join(dump.lines(state.read(leave(), OsDisk()).broker))
+    (vhost,) = json.loads(text)["vhosts"]
+    assert vhost["name"] == "/"
+    assert [queue["name"] for queue in vhost["queues"]] == ["audit", "orders"]
+    assert vhost["queues"][0]["arguments"] == {"x-max-priority": 5}
+    assert {binding["destination"] for binding in vhost["bindings"]} == {"audit", "orders"}
+    orders = [message for message in vhost["messages"] if message["queue"] == "orders"]
+    assert [message["position"] for message in orders] == [2, 3, 4, 5, 6]
+    assert [message["redelivered"] for message in orders] == [True, False, False, False, False]
+    assert orders[0]["properties"] == {"delivery_mode": 2, "message_id": "m1"}
+    assert orders[-1]["properties"]["headers"] == {"n": 1, "raw": {"base64": "/w=="}}
+
+
+def test_bodies_are_told_when_asked_for() -> None:
+    """Otherwise by size and digest."""
+    world = World()
+    fill(world)
+    for message in dumped(world, bodies=True)["vhosts"][0]["messages"]:
+        assert len(b64decode(message["body"])) == message["body_bytes"]
+    assert "body" not in dumped(world)["vhosts"][0]["messages"][0]
+
+
+def test_the_same_state_gives_the_same_text() -> None:
+    """Whatever the journal looks like, after a restart and a checkpoint."""
+    world = World()
+    fill(world)
+    world = world.restart()
+    before = list(dump.lines(world.broker))
+    world.broker.checkpoint()
+    world.commit()
+    assert list(dump.lines(world.restart().broker)) == before
+
+
+def test_values_of_tables() -> None:
+    """What JSON has no type for."""
+    values = {"d": Decimal("1.5"), "t": Timestamp(7), "l": [b"\0", None, True], "n": {"x": 1.5}}
+    expected = {"d": "1.5", "t": 7, "l": [{"base64": "AA=="}, None, True], "n": {"x": 1.5}}
+    assert dump.plain(values) == expected
