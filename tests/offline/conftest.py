@@ -22,7 +22,9 @@ def fill(world: World) -> None:
     for number in range(5):
         client.publish(b"order %d" % number, "orders", properties=PERSISTENT | {"message_id": f"m{number}"})
         world.commit()
-    client.publish(b"both", "", "amq.fanout", properties=PERSISTENT | {"headers": {"n": 1, "raw": bytearray(b"\xff")}})
+    client.publish(
+        b"both", "", "amq.fanout", properties=PERSISTENT | {"headers": {"n": 1, "raw": bytearray(b"\xff")}}
+    )
     client.publish(bytes(3_000_000), "audit", properties=PERSISTENT)
     assert client.get("orders") is not None
     client.get("orders", no_ack=False)
