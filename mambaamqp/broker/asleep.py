@@ -1,8 +1,8 @@
 """A block of waiting messages that are on disk only: what must be known to find them again, packed.
 
-A message that sleeps costs SLOT_BYTES, whatever its size. Only what can be had again in one read from the
-journal sleeps: see `fit`. What is read back is checked against the checksum that was taken when it fell
-asleep.
+A message that sleeps costs SLOT_BYTES, whatever its size. One that is in the journal is read from there again
+(`fit`); one that is not has been written into the scratch (`may_be_spilled`) as a record of the same form.
+What is read back is checked against the checksum that was taken when it fell asleep.
 """
 
 from collections.abc import Iterator
@@ -12,13 +12,23 @@ from zlib import crc32
 
 from mambaamqp.broker.entry import NEVER, READY, Entry
 from mambaamqp.broker.message import NO_LSN, Message
+from mambaamqp.store.records import RECORD_BYTES_MAX, publish_one
 
 SLOT: Final = Struct("<qqIIIB")
-"""position, LSN of the record, its octets, checksum of address and content, octets of the body, mark"""
+"""position, place of the record (LSN, or address in the scratch), its octets, checksum of address and
+content, octets of the body, flags"""
 SLOT_BYTES: Final = SLOT.size
 
-ENTRY_BYTES: Final = 200
-"""What a message that is awake costs in memory besides its content, about."""
+SPILLED_BODY_BYTES_MAX: Final = RECORD_BYTES_MAX - 1024 * 1024
+"""Header and frames need room in a record too."""
+MARKED: Final = 1
+"""It has been delivered before, or may have been."""
+SPILLED: Final = 2
+"""It stands in the scratch, not in the journal."""
+ENTRY_BYTES: Final = 290
+"""What a message that is awake costs in memory besides its body, about."""
+NOWHERE: Final = 1 << 62
+"""The lowest LSN of a block that has nothing in the journal."""
 
 Slot = tuple[int, int, int, int, int, int]
 
@@ -37,32 +47,68 @@ def fit(entry: Entry, durable: int) -> bool:
     )
 
 
-def awake_bytes_of_entry(entry: Entry) -> int:
-    """What a message takes in memory while it is awake, about."""
+def may_be_spilled(entry: Entry) -> bool:
+    """Whether an entry that is not in the journal can be had again from a record in the scratch."""
+    return (
+        not entry.journaled
+        and entry.state == READY
+        and entry.deadline == NEVER
+        and entry.delivery_count == 0
+        and entry.message.body_bytes <= SPILLED_BODY_BYTES_MAX
+    )
+
+
+def record_of(entry: Entry) -> bytes:
+    """An entry that is to be spilled, as the journal would have it."""
     message = entry.message
-    size = ENTRY_BYTES + len(message.content)
-    if message.more is not None:
-        for piece in message.more:
-            size += len(piece)
-    return size
+    return publish_one(
+        message.dead_lettered,
+        message.published_ms,
+        entry.queue.serial,
+        entry.position,
+        0,
+        entry.redelivered,
+        message.address,
+        b"".join(message.pieces()),
+    )
+
+
+def awake_bytes_of(entry: Entry) -> int:
+    """What a message takes in memory while it is awake, about."""
+    return ENTRY_BYTES + entry.message.body_bytes
 
 
 def checksum(message: Message) -> int:
     """Of everything that a client will see of a message."""
-    return crc32(message.content, crc32(message.address))
+    crc = crc32(message.address)
+    for piece in message.pieces():
+        crc = crc32(piece, crc)
+    return crc
 
 
 def slot_of(entry: Entry) -> bytes:
-    """What is kept of an entry that is fit to sleep."""
+    """What is kept of an entry that is read from the journal again."""
     message = entry.message
-    return SLOT.pack(
-        entry.position,
-        message.lsn,
-        message.kept_bytes(),
-        checksum(message),
-        message.body_bytes,
-        entry.redelivered,
-    )
+    return _slot(entry, message.lsn, message.kept_bytes(), MARKED if entry.redelivered else 0)
+
+
+def spilled_slot_of(entry: Entry, address: int, size: int) -> bytes:
+    """What is kept of an entry whose record stands in the scratch."""
+    return _slot(entry, address, size, SPILLED | (MARKED if entry.redelivered else 0))
+
+
+def _slot(entry: Entry, place: int, size: int, flags: int) -> bytes:
+    message = entry.message
+    return SLOT.pack(entry.position, place, size, checksum(message), message.body_bytes, flags)
+
+
+class Span:
+    """Where some records stand: from `start`, `size` octets, of which `record_bytes` are theirs."""
+
+    def __init__(self, slots: list[Slot]) -> None:
+        self.start = min([slot[1] for slot in slots], default=0)
+        self.size = max([slot[1] + slot[2] for slot in slots], default=0) - self.start
+        self.record_bytes = sum([slot[2] for slot in slots])
 
 
 class Asleep:
@@ -74,14 +120,14 @@ class Asleep:
         self.count = len(slots)
         self.first = slots[0][0]
         self.last = slots[-1][0]
-        self.lowest_lsn = min([slot[1] for slot in slots])
-        self.span_bytes = max([slot[1] + slot[2] for slot in slots]) - self.lowest_lsn
-        """From the first record to the end of the last one."""
-        self.record_bytes = sum([slot[2] for slot in slots])
+        journaled = [slot for slot in slots if not slot[5] & SPILLED]
+        self.journal = Span(journaled)
+        self.scratch = Span([slot for slot in slots if slot[5] & SPILLED])
+        self.lowest_lsn = self.journal.start if journaled else NOWHERE
         self.body_bytes = sum([slot[4] for slot in slots])
         self.expected = False
         """The operating system has been told that it will be read."""
 
     def slots(self) -> Iterator[Slot]:
-        """(position, LSN, octets of the record, checksum, octets of the body, redelivered) of each."""
+        """(position, LSN or address, octets of the record, checksum, octets of the body, flags) of each."""
         return SLOT.iter_unpack(self.packed)

@@ -38,7 +38,7 @@ class Message:
     segment: Segment | None = None
     references: i32 = 0
     lsn: i64 = NO_LSN
-    """Where its record stands, if that is one record for one queue."""
+    """Where its record stands in the journal, if that is one record for one queue."""
     body_bytes: i32
 
     def __init__(self, address: bytes, content: bytes, body_bytes: int, persistent: bool) -> None:

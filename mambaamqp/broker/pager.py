@@ -1,13 +1,16 @@
 """Backlogs in bounded memory: what waits far from the front of a queue sleeps on disk until it is due.
 
-Theory of operation. A message that is in the journal need not be in memory too. When the full blocks of all
-ready lines (`broker.ready`) take more than `budget_bytes`, blocks behind the first HEAD_BLOCKS of a line are
-replaced by what finds them again (`broker.asleep`), a few at the end of each batch, line after line in turn.
-When the front of the line comes to a sleeping block, or compaction needs it, it is read back in one go,
-and the blocks behind it are announced to the operating system, so that it reads them meanwhile.
+Theory of operation. When the complete blocks of all ready lines (`broker.ready`) take more than
+`budget_bytes`, blocks behind the first HEAD_BLOCKS of a line are replaced by what finds their entries again
+(`broker.asleep`), a few at the end of each batch, line after line in turn: what is in the journal is read
+from there, what is not is written into the scratch. Where that is not enough, for many lines with large
+heads, only the first block of a line stays. When the front of a line comes to a sleeping block, or compaction
+needs it, it is read back in one go, and the blocks behind it are announced to the operating system, so that
+it reads them meanwhile.
 
-What does not sleep: the head and the tail of a line, what came back, and whatever could not be had again in
-one read: messages of several queues, of more than a mebibyte, with a time to live, or not in the journal.
+What does not sleep: the head and the tail of a line, what came back, and whatever a slot does not say
+everything about: persistent messages of several queues or of more than a mebibyte, and what has a time to
+live.
 """
 
 import logging
@@ -15,13 +18,25 @@ from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import i64
 
-from mambaamqp.broker.asleep import Asleep, Slot, awake_bytes_of_entry, checksum, fit, slot_of
+from mambaamqp.broker.asleep import (
+    ENTRY_BYTES,
+    MARKED,
+    SPILLED,
+    Asleep,
+    Slot,
+    awake_bytes_of,
+    checksum,
+    fit,
+    may_be_spilled,
+    record_of,
+    slot_of,
+    spilled_slot_of,
+)
 from mambaamqp.broker.entry import GONE, Entry
 from mambaamqp.broker.ready import BLOCK, Block, Line
 from mambaamqp.broker.revival import Revival
 from mambaamqp.errors import StoreError
 from mambaamqp.store.decoding import publish_in
-from mambaamqp.store.segment import Segment
 
 if TYPE_CHECKING:
     from mambaamqp.broker.broker import Broker
@@ -36,17 +51,25 @@ LINES_PER_BATCH: Final = 8
 AHEAD_BLOCKS: Final = 8
 """So many are announced before they are needed."""
 SPAN_SLACK_BYTES: Final = 65_536
+"""So many octets more than twice what is needed are read at once, rather than record by record."""
 
 log = logging.getLogger("mambaamqp.store")
 
 
-def awake_bytes_of(block: Block) -> int:
-    """What the messages of a block take in memory, about."""
-    size = 0
-    for entry in block.entries:
-        if entry is not None:
-            size += awake_bytes_of_entry(entry)
-    return size
+class Octets:
+    """A stretch of the journal or the scratch that has been read; empty if it was not worth it, or failed."""
+
+    def __init__(self, start: int, octets: bytes) -> None:
+        self.start = start
+        self.octets = octets
+
+    def place_of(self, slot: Slot) -> int:
+        """Where a record stands in it; -1 if it does not."""
+        at = slot[1] - self.start
+        return at if self.octets and at >= 0 and at + slot[2] <= len(self.octets) else -1
+
+
+NOTHING: Final = Octets(0, b"")
 
 
 class Pager:
@@ -59,57 +82,61 @@ class Pager:
         """Of lines that are made from now on."""
         self.head_blocks: i64 = HEAD_BLOCKS
         self.awake_bytes: i64 = 0
-        """In full blocks of all lines."""
+        """In complete blocks of all lines."""
         self.recalled_bytes: i64 = 0
         """Awake in all recollections, while the log is replayed."""
-        self.slept = 0
-        self.woken = 0
+        self.slept: i64 = 0
+        self.woken: i64 = 0
         """Messages that were put to sleep, and woken, since the start."""
         self._lines: dict[Line, None] = {}
         self._revival = Revival()
+        self._scratch_failed = False
 
     # What lines say
 
     def filled(self, line: Line, block: Block) -> None:
         """A block is complete, and another one stands behind it."""
-        block.awake_bytes = awake_bytes_of(block)
+        block.awake_bytes = len(block.entries) * ENTRY_BYTES + block.body_bytes
         self.awake_bytes += block.awake_bytes
-        self._look_at(line)
-
-    def _look_at(self, line: Line) -> None:
-        """Keep a line in mind that may have something to put to sleep."""
-        if len(line.blocks) > self.head_blocks + 1:
+        if len(line.blocks) > 2:
             self._lines[line] = None
 
     def used_up(self, line: Line, block: Block) -> None:
         """A block is no longer there."""
         self.awake_bytes -= block.awake_bytes
         block.awake_bytes = 0
-        if len(line.blocks) <= self.head_blocks + 1:
+        if len(line.blocks) <= 2:
             self._lines.pop(line, None)
 
     # To sleep
 
     def relieve(self) -> None:
         """The end of a batch: put some blocks to sleep if there is need."""
-        left = BLOCKS_PER_BATCH
-        lines = min(LINES_PER_BATCH, len(self._lines))
-        while left > 0 and lines > 0 and self.awake_bytes > self.budget_bytes:
-            lines -= 1
+        slept = self._put_lines_to_sleep(self.head_blocks)
+        if not slept and self.awake_bytes > self.budget_bytes + self.budget_bytes // 4:
+            self._put_lines_to_sleep(1)
+
+    def _put_lines_to_sleep(self, head_blocks: i64) -> int:
+        """Some blocks of some lines, behind so many at the front; how many it were."""
+        slept = 0
+        for _ in range(min(LINES_PER_BATCH, len(self._lines))):
+            if slept >= BLOCKS_PER_BATCH or self.awake_bytes <= self.budget_bytes:
+                break
             line = next(iter(self._lines))
             del self._lines[line]
-            slept = self._put_to_sleep(line, left)
-            left -= slept
             self._lines[line] = None
+            if head_blocks == 1:
+                line.rested = 0
+            slept += self._put_to_sleep(line, head_blocks, BLOCKS_PER_BATCH - slept)
+        return slept
 
-    def _put_to_sleep(self, line: Line, most: int) -> int:
-        """Up to so many blocks of a line; how many it were."""
+    def _put_to_sleep(self, line: Line, head_blocks: i64, most: int) -> int:
         slept = 0
         while slept < most and self.awake_bytes > self.budget_bytes:
-            block = line.next_to_rest(self.head_blocks)
+            block = line.next_to_rest(head_blocks)
             if block is None or not self._sleep(line, block):
                 break
-            slept += 1
+            slept += block.asleep is not None
         return slept
 
     def _sleep(self, line: Line, block: Block) -> bool:
@@ -117,28 +144,44 @@ class Pager:
         if block.held:
             return False
         durable = self.broker.journal.durable
-        slots: list[bytes] = []
-        gone = 0
-        for entry in block.entries:
-            if entry is None:
+        waiting = [entry for entry in block.entries if entry is not None and entry.state != GONE]
+        spilled: list[Entry] = []
+        fits = True
+        for entry in waiting:
+            if fit(entry, durable):
                 continue
-            if entry.state == GONE:
-                gone += 1
-            elif fit(entry, durable):
-                slots.append(slot_of(entry))
-            elif entry.message.lsn + entry.message.kept_bytes() > durable:
+            if entry.journaled and entry.message.lsn + entry.message.kept_bytes() > durable:
                 return False
+            if may_be_spilled(entry):
+                spilled.append(entry)
             else:
-                line.rested = block.last
-                return True
+                fits = False
         line.rested = block.last
-        if slots:
-            line.tombstones -= gone
-            self.fall_asleep(block, Asleep(b"".join(slots)))
+        slots = self._spill(spilled) if fits and spilled else {}
+        if waiting and fits and len(slots) == len(spilled):
+            line.tombstones -= len(block.entries) - len(waiting)
+            packed = b"".join([slots[entry] if entry in slots else slot_of(entry) for entry in waiting])
+            self._fall_asleep(block, Asleep(packed))
         return True
 
-    def fall_asleep(self, block: Block, asleep: Asleep) -> None:
-        """The entries of a block are let go."""
+    def _spill(self, entries: list[Entry]) -> dict[Entry, bytes]:
+        """Write entries into the scratch; their slots, or nothing if that cannot be written."""
+        records = [record_of(entry) for entry in entries]
+        try:
+            address = self.broker.journal.scratch.write(b"".join(records))
+        except OSError as failure:
+            if not self._scratch_failed:
+                self._scratch_failed = True
+                log.warning("cannot write scratch, so transient messages stay in memory: %s", failure)
+            return {}
+        self._scratch_failed = False
+        slots: dict[Entry, bytes] = {}
+        for entry, record in zip(entries, records, strict=True):
+            slots[entry] = spilled_slot_of(entry, address, len(record))
+            address += len(record)
+        return slots
+
+    def _fall_asleep(self, block: Block, asleep: Asleep) -> None:
         self.slept += asleep.count
         self.awake_bytes -= block.awake_bytes
         block.awake_bytes = 0
@@ -156,81 +199,98 @@ class Pager:
         entries += self.read(asleep, queue, lose=True)
         block.entries = entries
         block.asleep = None
-        block.awake_bytes = awake_bytes_of(block)
+        for entry in entries:
+            if entry is not None:
+                block.awake_bytes += awake_bytes_of(entry)
         self.awake_bytes += block.awake_bytes
         self.woken += len(entries)
         line.rested = min(line.rested, asleep.first - 1)
-        self._look_at(line)
+        if len(line.blocks) > 2:
+            self._lines[line] = None
 
     def expect(self, line: Line) -> None:
         """The front of a line has come to what sleeps: announce what comes next."""
         journal = self.broker.journal
         for block in line.blocks[1 : 1 + AHEAD_BLOCKS]:
             asleep = block.asleep
-            if asleep is not None and not asleep.expected:
-                asleep.expected = True
-                journal.expect(asleep.lowest_lsn, asleep.span_bytes)
+            if asleep is None or asleep.expected:
+                continue
+            asleep.expected = True
+            if asleep.journal.size:
+                journal.expect(asleep.journal.start, asleep.journal.size)
+            if asleep.scratch.size:
+                journal.scratch.expect(asleep.scratch.start, asleep.scratch.size)
 
     def read(self, asleep: Asleep, queue: "Queue", *, lose: bool) -> list[Entry]:
         """The entries of a sleeping block, which goes on sleeping.
 
-        What cannot be read is left out; with `lose` that is reported, and it counts no longer.
+        What cannot be read is left out. With `lose` that is reported, and it counts no longer; and what was
+        in the scratch goes from there.
         """
-        octets, start = self._span(asleep)
+        journal, scratch = self._journal_octets(asleep), self._scratch_octets(asleep)
         entries: list[Entry] = []
         for slot in asleep.slots():
-            entry = self._entry(slot, octets, start, queue)
+            entry = self._entry(slot, scratch if slot[5] & SPILLED else journal, queue)
             if entry is not None:
                 entries.append(entry)
+                if lose and slot[5] & SPILLED:
+                    self.release_slot(slot)
             elif lose:
                 self._lose(slot, queue)
         return entries
 
-    def _span(self, asleep: Asleep) -> tuple[bytes, int]:
-        """All octets from the first record to the last and where they begin, if they stand close together."""
-        size = asleep.span_bytes
-        segment = self.broker.journal.segment_of(asleep.lowest_lsn)
-        if segment is None or asleep.lowest_lsn + size > segment.end_lsn:
-            return b"", 0
-        if size > 2 * asleep.record_bytes + SPAN_SLACK_BYTES:
-            return b"", 0
-        return self._octets(segment, asleep.lowest_lsn, size), asleep.lowest_lsn
+    def _journal_octets(self, asleep: Asleep) -> Octets:
+        """All from the first record to the last, if they stand close together and in one segment."""
+        span = asleep.journal
+        segment = self.broker.journal.segment_of(span.start)
+        if segment is None or not span.size or span.start + span.size > segment.end_lsn:
+            return NOTHING
+        if span.size > 2 * span.record_bytes + SPAN_SLACK_BYTES:
+            return NOTHING
+        return self._read(span.start, span.size, 0)
 
-    def _octets(self, segment: Segment, lsn: int, size: int) -> bytes:
+    def _scratch_octets(self, asleep: Asleep) -> Octets:
+        """They were written in one go."""
+        span = asleep.scratch
+        return self._read(span.start, span.size, SPILLED) if span.size else NOTHING
+
+    def _read(self, start: int, size: int, flags: int) -> Octets:
+        journal = self.broker.journal
         try:
-            return self.broker.journal.read(segment, lsn, size)
+            if flags & SPILLED:
+                return Octets(start, journal.scratch.read(start, size))
+            segment = journal.segment_of(start)
+            return NOTHING if segment is None else Octets(start, journal.read(segment, start, size))
         except OSError as failure:
-            log.error("cannot read the journal at LSN %d: %s", lsn, failure)
-            return b""
+            log.error("cannot read what sleeps on disk: %s", failure)
+            return NOTHING
 
     def entry(self, slot: Slot, queue: "Queue") -> Entry | None:
         """One entry that slept; None if it cannot be read, which is reported."""
-        entry = self._entry(slot, b"", 0, queue)
+        entry = self._entry(slot, NOTHING, queue)
         if entry is None:
             self._report(slot, queue)
         return entry
 
-    def _entry(self, slot: Slot, octets: bytes, start: int, queue: "Queue") -> Entry | None:
-        position, lsn, size, checked, _, redelivered = slot
-        segment = self.broker.journal.segment_of(lsn)
-        if segment is None:
-            return None
-        at = lsn - start
-        if not octets or at < 0 or at + size > len(octets):
-            octets = self._octets(segment, lsn, size)
+    def _entry(self, slot: Slot, octets: Octets, queue: "Queue") -> Entry | None:
+        position, place, size, checked, _, flags = slot
+        at = octets.place_of(slot)
+        if at < 0:
+            octets = self._read(place, size, flags)
             at = 0
         try:
-            record = publish_in(octets, at, size)
+            record = publish_in(octets.octets, at, size)
         except StoreError:
             return None
-        message = self._revival.message(record, lsn)
+        message = self._revival.message(record, place)
         if checksum(message) != checked:
             return None
-        message.segment = segment
-        message.references = 1
         entry = Entry(message, queue, position)
-        entry.journaled = True
-        entry.redelivered = redelivered != 0
+        entry.redelivered = flags & MARKED != 0
+        if not flags & SPILLED:
+            entry.journaled = True
+            message.segment = self.broker.journal.segment_of(place)
+            message.references = 1
         return entry
 
     def _lose(self, slot: Slot, queue: "Queue") -> None:
@@ -240,27 +300,32 @@ class Pager:
         queue.ready.lost(slot[4])
 
     def _report(self, slot: Slot, queue: "Queue") -> None:
-        position, lsn, size, *_ = slot
+        position, place, size, _, _, flags = slot
         log.error(
-            "the message at position %d of queue '%s' in vhost '%s' is damaged on disk (LSN %d to %d): "
+            "the message at position %d of queue '%s' in vhost '%s' is damaged on disk (%s %d to %d): "
             "it is not delivered",
             position,
             queue.name,
             queue.vhost.name,
-            lsn,
-            lsn + size,
+            "scratch" if flags & SPILLED else "LSN",
+            place,
+            place + size,
         )
 
     # What is settled in its sleep
 
     def release(self, asleep: Asleep) -> None:
-        """The journal need not keep these any more."""
+        """Neither journal nor scratch need keep these any more."""
         for slot in asleep.slots():
             self.release_slot(slot)
 
     def release_slot(self, slot: Slot) -> None:
         """Nor this one."""
-        segment = self.broker.journal.segment_of(slot[1])
+        _, place, size, _, _, flags = slot
+        if flags & SPILLED:
+            self.broker.journal.scratch.release(place, size)
+            return
+        segment = self.broker.journal.segment_of(place)
         if segment is not None:
             segment.live -= 1
-            segment.live_bytes -= slot[2]
+            segment.live_bytes -= size

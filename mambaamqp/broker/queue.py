@@ -12,6 +12,7 @@ in the middle of a batch (get, declare-ok, a length limit) calls `dispatch` firs
 from typing import TYPE_CHECKING
 
 from mambaamqp.broker.arguments import QueueArguments
+from mambaamqp.broker.asleep import MARKED, SPILLED
 from mambaamqp.broker.consumers import Consumer, Rotation
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.entry import GONE, NEVER, READY, UNACKED, Entry
@@ -60,7 +61,7 @@ class Queue(Destination):
         self.journaled = durable and owner is None
         self.keeps_all = arguments.queue_type == "quorum"
         """A quorum queue keeps transient messages too."""
-        self.ready: Ready = _ready_for(arguments, self if self.journaled else None)
+        self.ready: Ready = _ready_for(arguments, self)
         self.unacked = 0
         self.next_position = 1
         self.pace = Pace()
@@ -270,7 +271,8 @@ class Queue(Destination):
             if (asleep := self.ready.pop_asleep()) is not None:
                 self.broker.pager.release(asleep)
                 for slot in asleep.slots():
-                    self.note_settled(slot[0])
+                    if not slot[5] & SPILLED:
+                        self.note_settled(slot[0])
             elif (entry := self.ready.pop()) is not None:
                 self.settle_unseen(entry)
             else:
@@ -321,7 +323,7 @@ class Queue(Destination):
         for line in self.ready.all_lines():
             self.returned += [entry for entry in line.awake() if entry.redelivered and entry.journaled]
             for asleep in line.sleeping():
-                self.marks += [(slot[0], 0) for slot in asleep.slots() if slot[5]]
+                self.marks += [(slot[0], 0) for slot in asleep.slots() if slot[5] == MARKED]
         if self.returned or self.marks:
             self._owe()
 
@@ -405,7 +407,7 @@ class Queue(Destination):
         self.touch()
 
 
-def _ready_for(arguments: QueueArguments, queue: Queue | None) -> Ready:
+def _ready_for(arguments: QueueArguments, queue: Queue) -> Ready:
     if arguments.queue_type == "quorum":
         return PriorityReady(QUORUM_PRIORITY_MAX, QUORUM_PRIORITY_DEFAULT, queue)
     if arguments.max_priority:

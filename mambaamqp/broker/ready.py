@@ -25,19 +25,21 @@ TOMBSTONES_MIN: Final = 1024
 """Removed entries that are tolerated before a rebuild is considered; a rebuild walks the whole line."""
 BLOCK: Final = 256
 """Entries of a block, as a rule; none has more."""
+BLOCK_BYTES: Final = 1024 * 1024
+"""A block with bodies of so many octets is complete."""
 
 
 class Block:
     """Up to BLOCK entries in a row. One that sleeps has none, and `asleep` finds them again (`pager`)."""
 
-    awake_bytes: i64
-
     def __init__(self, entries: list[Entry | None]) -> None:
         self.entries = entries
+        self.body_bytes: i64 = 0
+        """Of its bodies, when it was complete."""
         self.asleep: Asleep | None = None
         self.held = False
         """Somebody is at its entries: it must not fall asleep."""
-        self.awake_bytes = 0
+        self.awake_bytes: i64 = 0
         """What the pager counts for it."""
 
     @property
@@ -52,7 +54,7 @@ class Block:
 class Line:
     """One first-in, first-out line with a way back for requeued entries.
 
-    `queue` is whose line it is, for those whose entries may sleep.
+    `queue` is whose line it is; without one nothing sleeps.
     """
 
     at: i64
@@ -66,6 +68,8 @@ class Line:
         """The front of the line: a place in the first block."""
         self.tail = self.head
         """The last block's entries, maybe those of the first one too."""
+        self.tail_bytes: i64 = 0
+        """Of the bodies that were pushed to the last block."""
         self.blocks: list[Block] = [Block(self.head)]
         self.returned: list[tuple[int, Entry]] = []
         self.tombstones = 0
@@ -74,14 +78,17 @@ class Line:
 
     def push(self, entry: Entry) -> None:
         tail = self.tail
-        if len(tail) >= self.block_size:
+        if len(tail) >= self.block_size or self.tail_bytes >= BLOCK_BYTES:
             tail = self._begin_block()
         tail.append(entry)
+        self.tail_bytes += i64(entry.message.body_bytes)
 
     def _begin_block(self) -> list[Entry | None]:
         """The last block is complete: another one behind it."""
         full = self.blocks[-1]
+        full.body_bytes = self.tail_bytes
         self.tail = []
+        self.tail_bytes = 0
         self.blocks.append(Block(self.tail))
         if self.queue is not None:
             self.queue.broker.pager.filled(self, full)
@@ -96,6 +103,7 @@ class Line:
         last.asleep = asleep
         self.rested = asleep.last
         self.tail = []
+        self.tail_bytes = 0
         self.blocks.append(Block(self.tail))
 
     @property
@@ -163,6 +171,7 @@ class Line:
         self.at = 0
         if self.head is self.tail:
             self.head.clear()
+            self.tail_bytes = 0
             return False
         used = self.blocks[0]
         del self.blocks[0]
@@ -203,6 +212,7 @@ class Line:
             self.blocks.append(Block([]))
         self.head = self.blocks[0].entries
         self.tail = self.blocks[-1].entries
+        self.tail_bytes = self.blocks[-1].body_bytes
         self.at = 0
         self.returned = [pair for pair in self.returned if pair[1].state != GONE]
         heapify(self.returned)
@@ -213,10 +223,13 @@ class Line:
 
     def _cut(self, entries: list[Entry | None]) -> None:
         """Blocks of these, behind those that there are."""
-        self.blocks += [
-            Block(entries[at : at + int(self.block_size)])
-            for at in range(0, len(entries), int(self.block_size))
-        ]
+        size = int(self.block_size)
+        for at in range(0, len(entries), size):
+            block = Block(entries[at : at + size])
+            for entry in block.entries:
+                if entry is not None:
+                    block.body_bytes += i64(entry.message.body_bytes)
+            self.blocks.append(block)
 
     def entries(self) -> list[Entry]:
         """All waiting entries in order; what sleeps is read and goes on sleeping."""
@@ -252,9 +265,9 @@ class Line:
                 low = middle + 1
         return self.blocks[low] if low < len(self.blocks) else None
 
-    def next_to_rest(self, head_blocks: int) -> Block | None:
+    def next_to_rest(self, head_blocks: i64) -> Block | None:
         """The first complete block, behind so many at the front, that is awake and has not been tried."""
-        low = head_blocks
+        low = int(head_blocks)
         high = len(self.blocks) - 1
         while low < high:
             middle = (low + high) // 2
@@ -278,7 +291,7 @@ def _position(pair: tuple[int, Entry]) -> int:
 class Ready:
     """The waiting entries of a queue; `count` and `body_bytes` are those of what really waits.
 
-    `queue` is given where entries may sleep.
+    `queue` is whose they are; without one nothing sleeps.
     """
 
     def __init__(self, queue: "Queue | None" = None) -> None:

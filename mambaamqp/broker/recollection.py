@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import i64
 
-from mambaamqp.broker.asleep import SLOT, SLOT_BYTES, Asleep, Slot, awake_bytes_of_entry, fit, slot_of
+from mambaamqp.broker.asleep import SLOT, SLOT_BYTES, Asleep, Slot, awake_bytes_of, fit, slot_of
 from mambaamqp.broker.entry import Entry
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ class Recollection:
     def _keep_awake(self, entry: Entry) -> None:
         self.awake[entry.position] = entry
         self._order.append(entry.position)
-        self.pager.recalled_bytes += awake_bytes_of_entry(entry)
+        self.pager.recalled_bytes += awake_bytes_of(entry)
 
     def remove(self, position: int) -> None:
         """The message at a position, if there is one, is needed no more."""
         entry = self.awake.pop(position, None)
         if entry is not None:
-            self.pager.recalled_bytes -= awake_bytes_of_entry(entry)
+            self.pager.recalled_bytes -= awake_bytes_of(entry)
             entry.message.release()
             return
         found = self._find(position) if self.levels else None
@@ -104,7 +104,7 @@ class Recollection:
             if entry is not None and self.queue.ttl_ms(entry.message) < 0 and fit(entry, LAST_LSN):
                 self._sleep(entry)
                 del self.awake[entry.position]
-                pager.recalled_bytes -= awake_bytes_of_entry(entry)
+                pager.recalled_bytes -= awake_bytes_of(entry)
 
     def _sleep(self, entry: Entry) -> None:
         chunks = self.levels.setdefault(self.queue.ready.level_of(entry), {})
@@ -127,7 +127,7 @@ class Recollection:
         for level in sorted(levels.keys() | self.levels.keys()):
             self._finish_level(level, levels.get(level, {}), clean, let_stand)
         for entry in self.awake.values():
-            self.pager.recalled_bytes -= awake_bytes_of_entry(entry)
+            self.pager.recalled_bytes -= awake_bytes_of(entry)
         self.awake = {}
         self.levels = {}
 

@@ -217,7 +217,7 @@ class LimitsConfig:
     )
     backlog_memory_bytes: int = number(
         128 * MIB,
-        "Memory for what waits in durable queues; beyond, what is far from the front is on disk only.",
+        "Memory for messages that wait; beyond, what is far from the front is on disk only.",
         least=0,
         most=1 << 50,
     )

@@ -42,6 +42,7 @@ from mambaamqp.store.log_format import (
     epoch_body,
 )
 from mambaamqp.store.read_back import ReadBack
+from mambaamqp.store.scratch import Scratch
 from mambaamqp.store.segment import Segment
 from mambaamqp.store.writer import Frame, LogWriter
 
@@ -95,6 +96,7 @@ class Journal:
         self._checkpoint_base = checkpoint_lsn
         self._checkpoint_end = 0
         self.read_back = ReadBack(writer.disk, writer.directory)
+        self.scratch = Scratch(writer.disk, writer.directory)
         self.segment = self._roll()
 
     @property

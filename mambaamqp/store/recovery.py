@@ -2,7 +2,7 @@
 
 The steps, in order:
 
-1. make the directory, take its lock;
+1. make the directory, take its lock, remove what an earlier process left as scratch;
 2. list the segments; each ends where the next one begins;
 3. find the newest whole checkpoint: it stands at the start of a segment. Its topology comes first, since
    the segments that said it before may be gone, and what older segments say about topology is passed over;
@@ -38,6 +38,7 @@ from mambaamqp.store.log_format import (
     segment_name,
 )
 from mambaamqp.store.reader import READ_BYTES, UNKNOWN, Gap, SegmentReader, StoredFrame
+from mambaamqp.store.scratch import remove_leftovers
 from mambaamqp.store.segment import Segment
 from mambaamqp.store.writer import LogWriter
 
@@ -94,6 +95,7 @@ class Recovered:
             raise StoreError(f"cannot read the store {self.directory}: {failure}") from failure
 
     def _records(self) -> Iterator[Stored]:
+        remove_leftovers(self.disk, self.directory)
         bases = segment_bases(self.disk, self.directory)
         checkpoint = find_checkpoint(self.disk, self.directory, bases)
         if checkpoint is not None:

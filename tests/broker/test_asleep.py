@@ -4,11 +4,25 @@ from collections.abc import Callable
 
 import pytest
 
-from mambaamqp.broker.asleep import SLOT_BYTES, Asleep, awake_bytes_of_entry, checksum, fit, slot_of
-from mambaamqp.broker.entry import GONE, Entry
+from mambaamqp.broker.asleep import (
+    NOWHERE,
+    SLOT_BYTES,
+    SPILLED,
+    SPILLED_BODY_BYTES_MAX,
+    Asleep,
+    awake_bytes_of,
+    checksum,
+    fit,
+    may_be_spilled,
+    record_of,
+    slot_of,
+    spilled_slot_of,
+)
+from mambaamqp.broker.entry import GONE, NEVER, Entry
 from mambaamqp.broker.message import NO_LSN
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.vhost import VirtualHost
+from mambaamqp.store.decoding import publish_in
 from tests.broker.conftest import message
 from tests.support.client import World
 
@@ -34,8 +48,8 @@ def test_what_is_kept(entry: Entry) -> None:
     kept = (lsn, size, checksum(entry.message), 4)
     assert list(asleep.slots()) == [(1, *kept, 0), (9, *kept, 1)]
     assert (asleep.count, asleep.first, asleep.last) == (2, 1, 9)
-    assert (asleep.lowest_lsn, asleep.span_bytes) == (lsn, size)
-    assert (asleep.record_bytes, asleep.body_bytes) == (2 * size, 8)
+    assert (asleep.lowest_lsn, asleep.journal.start, asleep.journal.size) == (lsn, lsn, size)
+    assert (asleep.journal.record_bytes, asleep.scratch.size, asleep.body_bytes) == (2 * size, 0, 8)
     assert len(asleep.packed) == 2 * SLOT_BYTES
 
 
@@ -89,8 +103,37 @@ def test_nobody_else_is(entry: Entry, change: Callable[[Entry], None]) -> None:
     assert not fit(entry, FAR)
 
 
+def test_what_is_not_in_the_journal_may_be_spilled(vhost: VirtualHost, make: Make) -> None:
+    """Unless a slot does not say all of it, or a record does not hold it."""
+    queue = make()
+    vhost.enqueue(message(b"body", delivery_mode=1), [queue])
+    (found,) = queue.ready.entries()
+    assert may_be_spilled(found)
+    assert not fit(found, FAR)
+    found.delivery_count = 1
+    assert not may_be_spilled(found)
+    found.delivery_count, found.deadline = 0, 10.0
+    assert not may_be_spilled(found)
+    found.deadline, found.message.body_bytes = NEVER, SPILLED_BODY_BYTES_MAX + 1
+    assert not may_be_spilled(found)
+
+
+def test_a_spilled_entry_is_a_record(vhost: VirtualHost, make: Make) -> None:
+    """As the journal would have it; its slot says where."""
+    queue = make()
+    vhost.enqueue(message(b"body", delivery_mode=1, app_id="a"), [queue])
+    (found,) = queue.ready.entries()
+    octets = record_of(found)
+    record = publish_in(b"__" + octets, 2, len(octets))
+    assert (record.address, record.content) == (found.message.address, found.message.pieces())
+    asleep = Asleep(spilled_slot_of(found, 500, len(octets)))
+    assert list(asleep.slots()) == [(1, 500, len(octets), checksum(found.message), 4, SPILLED)]
+    assert (asleep.scratch.start, asleep.scratch.size) == (500, len(octets))
+    assert (asleep.journal.size, asleep.lowest_lsn) == (0, NOWHERE)
+
+
 def test_large_messages_count_in_full(entry: Entry) -> None:
-    """Whatever pieces they come in."""
-    before = awake_bytes_of_entry(entry)
-    entry.message.more = [bytes(1000), bytes(500)]
-    assert awake_bytes_of_entry(entry) == before + 1500
+    """By their bodies."""
+    before = awake_bytes_of(entry)
+    entry.message.body_bytes += 1500
+    assert awake_bytes_of(entry) == before + 1500

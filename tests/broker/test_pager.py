@@ -94,10 +94,6 @@ def expiring(client: Client) -> None:
     fill(client, 50, expiration="60000")
 
 
-def transient(client: Client) -> None:
-    fill(client, 50, delivery_mode=1)
-
-
 def of_two_queues(client: Client) -> None:
     client.queue("other", durable=True)
     for name in ("q", "other"):
@@ -106,7 +102,7 @@ def of_two_queues(client: Client) -> None:
         client.publish(b"x", "", "amq.fanout", properties=PERSISTENT)
 
 
-@pytest.mark.parametrize("publish", [expiring, transient, of_two_queues])
+@pytest.mark.parametrize("publish", [expiring, of_two_queues])
 def test_what_could_not_be_had_again_stays_awake(
     world: World, client: Client, publish: Callable[[Client], None]
 ) -> None:
@@ -116,6 +112,65 @@ def test_what_could_not_be_had_again_stays_awake(
     world.settle()
     assert asleep(world) == 0
     assert len(client.bodies_in("q")) == 50
+
+
+def test_transient_messages_are_spilled(world: World, client: Client) -> None:
+    """Into the scratch, with all their properties, beside persistent ones; it is empty when they are gone."""
+    for number in range(60):
+        mode = {"delivery_mode": 1 + number % 2, "app_id": f"a{number}"}
+        client.publish(b"%d" % number, properties=mode)
+    world.settle()
+    world.settle()
+    assert asleep(world) > 40
+    found = [client.get("q") for _ in range(60)]
+    told = [(each.body, each.properties.app_id) for each in found if each is not None]
+    assert told == [(b"%d" % number, f"a{number}") for number in range(60)]
+    assert sum(world.journal.scratch._live.values()) == 0
+    check_accounts(world)
+
+
+def test_a_queue_that_is_not_durable_sleeps_too(world: World, client: Client) -> None:
+    """Its messages are dropped in their sleep with it, and a restart knows nothing of them."""
+    client.queue("passing")
+    sent = fill(client, 60, "passing")
+    assert asleep(world, "passing") > 40
+    assert client.bodies_in("passing") == sent
+    fill(client, 60, "passing")
+    client.call(1, commands.Queue.Delete(queue="passing"))
+    assert sum(world.journal.scratch._live.values()) == 0
+    world.restart()
+    assert not [path for path in world.disk.files if "scratch" in path]
+
+
+def test_without_room_for_scratch_they_stay_awake(
+    world: World, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That is said once, and nothing is lost."""
+
+    def write(octets: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.journal.scratch, "write", write)
+        sent = fill(client, 60, delivery_mode=1)
+    assert asleep(world) == 0
+    assert caplog.text.count("cannot write scratch") == 1
+    assert client.bodies_in("q") == sent
+
+
+def test_large_bodies_make_small_blocks(world: World, client: Client) -> None:
+    """What is awake is a matter of octets, not of messages; and heads give way when there are many."""
+    pager = world.broker.pager
+    pager.block_size, pager.head_blocks, pager.budget_bytes = 256, 16, 4 << 20
+    for name in ("a", "b"):
+        client.queue(name, durable=True)
+        for _ in range(10):
+            client.publish(bytes(1 << 20), name, properties=PERSISTENT)
+            world.settle()
+    world.settle()
+    assert pager.awake_bytes <= 5 << 20
+    assert asleep(world, "a") + asleep(world, "b") > 8
+    assert [len(body) for body in client.bodies_in("a")] == [1 << 20] * 10
 
 
 def test_what_comes_back_stands_in_front(world: World, client: Client) -> None:

@@ -44,6 +44,7 @@ class Machine:
         self.broker.random = Random(rng.getrandbits(32))
         self.journal = self.world.journal
         self.journal.frame_bytes_target = rng.choice((200, 1000, 1 << 22))
+        self.journal.slack_segments = rng.choice((0, 1, 4))
         self.broker.compaction.slice_entries = rng.choice((3, 4096))
         self.broker.compaction.slice_bytes = rng.choice((100, 1000, 65_536))
         self.links: list[Link] = []
@@ -222,12 +223,13 @@ class Machine:
         for link in list(self.links):
             link.cut()
         self.broker.stop(self.clock.now)
-        self._commit_all()
+        self.commit_all()
         self.journal.writer.close()
         self.world.store.close()
         return self.disk.copy()
 
-    def _commit_all(self) -> None:
+    def commit_all(self) -> None:
+        """What is in flight and what has gathered behind it, at once."""
         while (commit := self.in_flight or self.journal.seal()) is not None:
             commit.execute(self.disk)
             self.in_flight = None

@@ -217,6 +217,7 @@ class Universe:
 
     def _drain(self) -> dict[str, list[int]]:
         """What is left in each queue, by basic.get; as many as declare-ok has said."""
+        self._running.commit_all()
         world: Any = self._running.world
         world.now = self.clock.now
         reader = world.connect().open()
