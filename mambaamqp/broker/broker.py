@@ -14,8 +14,9 @@ from mambaamqp.access.permissions import Access
 from mambaamqp.broker.agenda import Agenda
 from mambaamqp.broker.compaction import Compaction
 from mambaamqp.broker.entry import Entry
-from mambaamqp.broker.message import Message
+from mambaamqp.broker.message import NO_LSN, Message
 from mambaamqp.broker.pace import CHECK_SECONDS
+from mambaamqp.broker.pager import Pager
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.replay import Replay
 from mambaamqp.broker.snapshot import write_topology
@@ -63,6 +64,7 @@ class Broker:
         self.graves: list[tuple[Entry, str]] = []
         self.agenda = Agenda()
         self.compaction = Compaction(self)
+        self.pager = Pager(self, self.limits.backlog_memory_bytes)
         self.holders: dict[Waiter, None] = {}
         """Open sessions, who hold what is unacknowledged."""
         self.paced: dict[Queue, float] = {}
@@ -87,6 +89,8 @@ class Broker:
         self.catch_up()
         if self.settling:
             self.write_settlements()
+        if self.pager.awake_bytes > self.pager.budget_bytes:
+            self.pager.relieve()
 
     def catch_up(self) -> None:
         """Bring all queues to rest: dead letters go their way, what can be delivered is."""
@@ -114,7 +118,7 @@ class Broker:
             queue.settling = False
             if queue.settled:
                 self._write_settled(queue)
-            if queue.returned:
+            if queue.returned or queue.marks:
                 self._write_returned(queue)
 
     def _write_settled(self, queue: Queue) -> None:
@@ -125,7 +129,9 @@ class Broker:
 
     def _write_returned(self, queue: Queue) -> None:
         counts = [(entry.position, entry.delivery_count) for entry in queue.returned]
+        counts += queue.marks
         queue.returned = []
+        queue.marks = []
         for at in range(0, len(counts), POSITIONS_PER_RECORD):
             self.journal.append(records.requeue(queue.serial, counts[at : at + POSITIONS_PER_RECORD]))
 
@@ -179,7 +185,9 @@ class Broker:
                     message.content,
                 )
             )
+            message.lsn = journal.record_lsn
         else:
+            message.lsn = NO_LSN
             self._keep_many(message, entries)
         message.enter(segment, len(entries))
 

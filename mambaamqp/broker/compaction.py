@@ -86,7 +86,7 @@ class Compaction:
         self._began_live_bytes = self._live_bytes()
         self._began_moved_bytes = self.moved_bytes
         self._room_bytes = max(ROOM_SEGMENTS * journal.segment_bytes, journal.live_bytes // 2)
-        self._walk = Walk(self.broker)
+        self._walk = Walk(self.broker, self._below_lsn)
         self.deadline = self.broker.now
         return True
 
@@ -95,6 +95,8 @@ class Compaction:
 
     def _end(self) -> None:
         journal = self.broker.journal
+        if self._walk is not None:
+            self._walk.let_go()
         in_vain = self.moved_bytes == self._began_moved_bytes
         self._not_before_lsn = journal.position + journal.segment_bytes if in_vain else 0
         self._walk = None

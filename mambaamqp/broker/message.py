@@ -6,12 +6,16 @@ What the broker must know (persistent, priority, expiration) is read once and ke
 here decides anything; where a message waits is `broker.entry`'s matter.
 """
 
+from typing import Final
+
 from mypy_extensions import i32, i64, mypyc_attr
 
 from mambaamqp.store.records import PUBLISH_BYTES, TARGET_BYTES
 from mambaamqp.store.segment import Segment
 from mambaamqp.wire import fast
 from mambaamqp.wire.framing import FRAME_HEADER, PREFIX, PREFIX_BYTES
+
+NO_LSN: Final = -1
 
 
 # A million of them may wait: numbers are native where they are compiled, and the garbage collector, which
@@ -33,6 +37,8 @@ class Message:
     dead_lettered: bool = False
     segment: Segment | None = None
     references: i32 = 0
+    lsn: i64 = NO_LSN
+    """Where its record stands, if that is one record for one queue."""
     body_bytes: i32
 
     def __init__(self, address: bytes, content: bytes, body_bytes: int, persistent: bool) -> None:
@@ -42,7 +48,7 @@ class Message:
         self.persistent = persistent
 
     def kept_bytes(self) -> int:
-        """About the octets that its record takes in the journal."""
+        """About the octets that its record takes in the journal; exactly, if that is one for one queue."""
         size = PUBLISH_BYTES + TARGET_BYTES * self.references + len(self.address) + len(self.content)
         if self.more is not None:
             for piece in self.more:

@@ -60,7 +60,7 @@ class Queue(Destination):
         self.journaled = durable and owner is None
         self.keeps_all = arguments.queue_type == "quorum"
         """A quorum queue keeps transient messages too."""
-        self.ready: Ready = _ready_for(arguments)
+        self.ready: Ready = _ready_for(arguments, self if self.journaled else None)
         self.unacked = 0
         self.next_position = 1
         self.pace = Pace()
@@ -74,6 +74,8 @@ class Queue(Destination):
         self.used_at = self.broker.now
         self.settled: list[tuple[int, int]] = []
         self.returned: list[Entry] = []
+        self.marks: list[tuple[int, int]] = []
+        """(position, delivery count) of what sleeps and is to be written like what has returned."""
         self.settling = False
         self.rejects = arguments.overflow in ("reject-publish", "reject-publish-dlx")
         self.bounded = arguments.max_length is not None or arguments.max_length_bytes is not None
@@ -263,23 +265,34 @@ class Queue(Destination):
     def purge(self) -> int:
         """Drop all that waits; returns how many. Unacknowledged entries stay."""
         self.dispatch()
-        count = 0
-        while (entry := self.ready.pop()) is not None:
-            self.settle_unseen(entry)
-            count += 1
-        return count
+        count = self.ready.count
+        while True:
+            if (asleep := self.ready.pop_asleep()) is not None:
+                self.broker.pager.release(asleep)
+                for slot in asleep.slots():
+                    self.note_settled(slot[0])
+            elif (entry := self.ready.pop()) is not None:
+                self.settle_unseen(entry)
+            else:
+                return count
 
     def drain(self) -> int:
         """The queue is being deleted: release all that waits without a word to the journal."""
         self.deleted = True
         self.pace.release(self.broker.now)
         count = self.ready.count
-        while (entry := self.ready.pop()) is not None:
-            entry.state = GONE
-            if entry.journaled:
-                self.broker.release(entry)
+        while True:
+            if (asleep := self.ready.pop_asleep()) is not None:
+                self.broker.pager.release(asleep)
+            elif (entry := self.ready.pop()) is not None:
+                entry.state = GONE
+                if entry.journaled:
+                    self.broker.release(entry)
+            else:
+                break
         self.settled.clear()
         self.returned.clear()
+        self.marks.clear()
         self.expiry.clear()
         self.broker.agenda.cancel(self)
         return count
@@ -305,8 +318,11 @@ class Queue(Destination):
 
     def note_marks(self) -> None:
         """Have the journal know of all that wait here marked as redelivered."""
-        self.returned += [entry for entry in self.ready.entries() if entry.redelivered and entry.journaled]
-        if self.returned:
+        for line in self.ready.all_lines():
+            self.returned += [entry for entry in line.awake() if entry.redelivered and entry.journaled]
+            for asleep in line.sleeping():
+                self.marks += [(slot[0], 0) for slot in asleep.slots() if slot[5]]
+        if self.returned or self.marks:
             self._owe()
 
     def _owe(self) -> None:
@@ -389,9 +405,9 @@ class Queue(Destination):
         self.touch()
 
 
-def _ready_for(arguments: QueueArguments) -> Ready:
+def _ready_for(arguments: QueueArguments, queue: Queue | None) -> Ready:
     if arguments.queue_type == "quorum":
-        return PriorityReady(QUORUM_PRIORITY_MAX, QUORUM_PRIORITY_DEFAULT)
+        return PriorityReady(QUORUM_PRIORITY_MAX, QUORUM_PRIORITY_DEFAULT, queue)
     if arguments.max_priority:
-        return PriorityReady(arguments.max_priority)
-    return Ready()
+        return PriorityReady(arguments.max_priority, 0, queue)
+    return Ready(queue)

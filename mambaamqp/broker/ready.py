@@ -11,45 +11,97 @@ level in use, highest level first.
 """
 
 from heapq import heapify, heappop, heappush
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import i64
 
+from mambaamqp.broker.asleep import Asleep
 from mambaamqp.broker.entry import GONE, READY, Entry
+
+if TYPE_CHECKING:
+    from mambaamqp.broker.queue import Queue
 
 TOMBSTONES_MIN: Final = 1024
 """Removed entries that are tolerated before a rebuild is considered; a rebuild walks the whole line."""
 BLOCK: Final = 256
+"""Entries of a block, as a rule; none has more."""
+
+
+class Block:
+    """Up to BLOCK entries in a row. One that sleeps has none, and `asleep` finds them again (`pager`)."""
+
+    awake_bytes: i64
+
+    def __init__(self, entries: list[Entry | None]) -> None:
+        self.entries = entries
+        self.asleep: Asleep | None = None
+        self.held = False
+        """Somebody is at its entries: it must not fall asleep."""
+        self.awake_bytes = 0
+        """What the pager counts for it."""
+
+    @property
+    def last(self) -> int:
+        """The position of the last entry; -1 when that has been taken out."""
+        if self.asleep is not None:
+            return self.asleep.last
+        last = self.entries[-1] if self.entries else None
+        return -1 if last is None else last.position
 
 
 class Line:
-    """One first-in, first-out line with a way back for requeued entries."""
+    """One first-in, first-out line with a way back for requeued entries.
+
+    `queue` is whose line it is, for those whose entries may sleep.
+    """
 
     at: i64
 
-    def __init__(self) -> None:
+    def __init__(self, queue: "Queue | None" = None) -> None:
+        self.queue = queue
+        self.block_size: i64 = BLOCK if queue is None else queue.broker.pager.block_size
         self.head: list[Entry | None] = []
-        """The first block; what was taken out of it is None."""
+        """The first block's entries; what was taken out of it is None."""
         self.at = 0
         """The front of the line: a place in the first block."""
         self.tail = self.head
-        """The last block, maybe the first one too; all before it are full."""
-        self.blocks: list[list[Entry | None]] = [self.head]
+        """The last block's entries, maybe those of the first one too."""
+        self.blocks: list[Block] = [Block(self.head)]
         self.returned: list[tuple[int, Entry]] = []
         self.tombstones = 0
-
-    @property
-    def length(self) -> int:
-        """Entries that stand in the line, those that are marked GONE among them."""
-        return (len(self.blocks) - 1) * BLOCK + len(self.tail) - self.at + len(self.returned)
+        self.rested = 0
+        """Blocks up to this position sleep, or have been found unfit for it."""
 
     def push(self, entry: Entry) -> None:
         tail = self.tail
-        if len(tail) == BLOCK:
-            tail = []
-            self.tail = tail
-            self.blocks.append(tail)
+        if len(tail) >= self.block_size:
+            tail = self._begin_block()
         tail.append(entry)
+
+    def _begin_block(self) -> list[Entry | None]:
+        """The last block is complete: another one behind it."""
+        full = self.blocks[-1]
+        self.tail = []
+        self.blocks.append(Block(self.tail))
+        if self.queue is not None:
+            self.queue.broker.pager.filled(self, full)
+        return self.tail
+
+    def push_asleep(self, asleep: Asleep) -> None:
+        """A block that sleeps already; its positions are greater than all before."""
+        last = self.blocks[-1]
+        if last.entries or len(self.blocks) == 1:
+            self._begin_block()
+            last = self.blocks[-1]
+        last.asleep = asleep
+        self.rested = asleep.last
+        self.tail = []
+        self.blocks.append(Block(self.tail))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing stands here, not even what is GONE."""
+        return not self.returned and self.at == len(self.head) and len(self.blocks) == 1
 
     def push_back(self, entry: Entry) -> None:
         heappush(self.returned, (entry.position, entry))
@@ -76,6 +128,16 @@ class Line:
                 return first
             self.tombstones -= 1
 
+    def pop_asleep(self) -> Asleep | None:
+        """The block at the front, taken out as it sleeps; None if something is awake in front of it."""
+        if self.returned or self.at < len(self.head) or len(self.blocks) < 2:
+            return None
+        block = self.blocks[1]
+        asleep = block.asleep
+        if asleep is not None:
+            del self.blocks[1]
+        return asleep
+
     def peek(self) -> Entry | None:
         """The first entry still waiting, left where it is."""
         while self.returned:
@@ -85,6 +147,8 @@ class Line:
             heappop(self.returned)
             self.tombstones -= 1
         while self.at < len(self.head) or self._next_block():
+            if self.at == len(self.head):
+                continue
             first = self.head[self.at]
             assert first is not None
             if first.state == READY:
@@ -95,60 +159,116 @@ class Line:
         return None
 
     def _next_block(self) -> bool:
-        """The first block is used up: go on to the next one, if there is any."""
+        """The first block is used up: go on to the next one, if there is any, and have it awake."""
         self.at = 0
         if self.head is self.tail:
             self.head.clear()
             return False
+        used = self.blocks[0]
         del self.blocks[0]
-        self.head = self.blocks[0]
+        head = self.blocks[0]
+        queue = self.queue
+        if queue is not None:
+            queue.broker.pager.used_up(self, used)
+            if head.asleep is not None:
+                queue.broker.pager.wake(self, head)
+                queue.broker.pager.expect(self)
+        self.head = head.entries
         return True
 
-    def bury(self) -> None:
-        """An entry somewhere in the line has become GONE."""
+    def bury(self, waiting: int) -> None:
+        """An entry somewhere in the line has become GONE; so many wait yet."""
         self.tombstones += 1
-        if self.tombstones > TOMBSTONES_MIN and self.tombstones * 2 > self.length:
+        if self.tombstones > TOMBSTONES_MIN and self.tombstones > waiting:
             self._rebuild()
 
     def _rebuild(self) -> None:
-        waiting: list[Entry | None] = [entry for entry in self._fresh() if entry.state != GONE]
-        self.blocks = [waiting[at : at + BLOCK] for at in range(0, len(waiting), BLOCK)] or [[]]
-        self.head = self.blocks[0]
-        self.tail = self.blocks[-1]
+        """Without what is GONE. Nothing that sleeps is."""
+        old = self.blocks
+        waiting: list[Entry | None] = []
+        self.blocks = []
+        for block in old:
+            if self.queue is not None:
+                self.queue.broker.pager.used_up(self, block)
+            if block.asleep is not None:
+                self._cut(waiting)
+                waiting = []
+                self.blocks.append(block)
+            else:
+                waiting += [entry for entry in block.entries if entry is not None and entry.state != GONE]
+        self._cut(waiting)
+        if not self.blocks or self.blocks[0].asleep is not None:
+            self.blocks.insert(0, Block([]))
+        if self.blocks[-1].asleep is not None:
+            self.blocks.append(Block([]))
+        self.head = self.blocks[0].entries
+        self.tail = self.blocks[-1].entries
         self.at = 0
         self.returned = [pair for pair in self.returned if pair[1].state != GONE]
         heapify(self.returned)
         self.tombstones = 0
+        if self.queue is not None:
+            for block in self.blocks[:-1]:
+                self.queue.broker.pager.filled(self, block)
 
-    def _fresh(self) -> list[Entry]:
-        """Everything but what came back, GONE or not."""
-        return [entry for block in self.blocks for entry in block if entry is not None]
+    def _cut(self, entries: list[Entry | None]) -> None:
+        """Blocks of these, behind those that there are."""
+        self.blocks += [
+            Block(entries[at : at + int(self.block_size)])
+            for at in range(0, len(entries), int(self.block_size))
+        ]
 
     def entries(self) -> list[Entry]:
-        """All waiting entries in order."""
-        back = [entry for _, entry in sorted(self.returned, key=_position) if entry.state == READY]
-        return back + [entry for entry in self._fresh() if entry.state == READY]
+        """All waiting entries in order; what sleeps is read and goes on sleeping."""
+        found = [entry for _, entry in sorted(self.returned, key=_position) if entry.state == READY]
+        for block in self.blocks:
+            asleep = block.asleep
+            if asleep is not None and self.queue is not None:
+                found += self.queue.broker.pager.read(asleep, self.queue, lose=False)
+            else:
+                found += [entry for entry in block.entries if entry is not None and entry.state == READY]
+        return found
 
-    def after(self, position: int) -> list[Entry]:
-        """The next entries that were never taken out, of a position greater than this: one block at most.
+    def awake(self) -> list[Entry]:
+        """As `entries`, without what sleeps."""
+        found = [entry for _, entry in self.returned if entry.state == READY]
+        for block in self.blocks:
+            found += [entry for entry in block.entries if entry is not None and entry.state == READY]
+        return found
 
-        Empty at the end of the line. Those marked GONE are among them.
-        """
-        block = self._block_after(position)
-        return [entry for entry in block if entry is not None and entry.position > position]
+    def sleeping(self) -> list[Asleep]:
+        """What sleeps, in order."""
+        return [block.asleep for block in self.blocks if block.asleep is not None]
 
-    def _block_after(self, position: int) -> list[Entry | None]:
-        """The first block whose last entry stands behind `position`; an empty one at the end."""
+    def block_after(self, position: int) -> Block | None:
+        """The first block with entries of a position greater than this; None at the end of the line."""
         low = 1 if self.at == len(self.head) else 0
         high = len(self.blocks)
         while low < high:
             middle = (low + high) // 2
-            last = self.blocks[middle][-1]
-            if last is not None and last.position > position:
+            if self.blocks[middle].last > position:
                 high = middle
             else:
                 low = middle + 1
-        return self.blocks[low] if low < len(self.blocks) else []
+        return self.blocks[low] if low < len(self.blocks) else None
+
+    def next_to_rest(self, head_blocks: int) -> Block | None:
+        """The first complete block, behind so many at the front, that is awake and has not been tried."""
+        low = head_blocks
+        high = len(self.blocks) - 1
+        while low < high:
+            middle = (low + high) // 2
+            if self.blocks[middle].last > self.rested:
+                high = middle
+            else:
+                low = middle + 1
+        while low < len(self.blocks) - 1:
+            block = self.blocks[low]
+            if block.asleep is None:
+                return block
+            self.rested = block.last
+            low += 1
+        return None
 
 
 def _position(pair: tuple[int, Entry]) -> int:
@@ -156,12 +276,16 @@ def _position(pair: tuple[int, Entry]) -> int:
 
 
 class Ready:
-    """The waiting entries of a queue; `count` and `body_bytes` are those of what really waits."""
+    """The waiting entries of a queue; `count` and `body_bytes` are those of what really waits.
 
-    def __init__(self) -> None:
+    `queue` is given where entries may sleep.
+    """
+
+    def __init__(self, queue: "Queue | None" = None) -> None:
+        self.queue = queue
         self.count = 0
         self.body_bytes = 0
-        self.line = Line()
+        self.line = Line(queue)
 
     def push(self, entry: Entry) -> None:
         """Append a new entry; its position is greater than all before."""
@@ -190,7 +314,32 @@ class Ready:
         """Take an entry out wherever it stands. The caller has marked it GONE already."""
         self.count -= 1
         self.body_bytes -= entry.message.body_bytes
-        self.line.bury()
+        self.line.bury(self.count)
+
+    def pop_asleep(self) -> Asleep | None:
+        """What comes next and sleeps, as it is; None if what comes next is awake."""
+        return self._without(self.line.pop_asleep())
+
+    def _without(self, asleep: Asleep | None) -> Asleep | None:
+        if asleep is not None:
+            self.count -= asleep.count
+            self.body_bytes -= asleep.body_bytes
+        return asleep
+
+    def level_of(self, entry: Entry) -> int:
+        """The line that an entry stands in."""
+        return 0
+
+    def push_asleep(self, asleep: Asleep, level: int) -> None:
+        """Append what sleeps already to a line."""
+        self.count += asleep.count
+        self.body_bytes += asleep.body_bytes
+        self.line.push_asleep(asleep)
+
+    def lost(self, body_bytes: int) -> None:
+        """An entry that slept could not be read."""
+        self.count -= 1
+        self.body_bytes -= body_bytes
 
     def entries(self) -> list[Entry]:
         """All waiting entries in the order in which they would go; a copy."""
@@ -204,22 +353,27 @@ class Ready:
 class PriorityReady(Ready):
     """A line for each priority in use; strictly the highest first, first-in first-out within a level."""
 
-    def __init__(self, priority_max: int, priority_default: int = 0) -> None:
-        super().__init__()
+    def __init__(self, priority_max: int, priority_default: int = 0, queue: "Queue | None" = None) -> None:
+        super().__init__(queue)
         self.priority_max = priority_max
         self.priority_default = priority_default
         self.lines: list[Line | None] = [None] * (priority_max + 1)
         self.highest = 0
         """No line above this level holds anything."""
 
-    def _line_of(self, entry: Entry) -> Line:
+    def level_of(self, entry: Entry) -> int:
         priority = entry.message.priority
-        level = self.priority_default if priority < 0 else min(priority, self.priority_max)
+        return self.priority_default if priority < 0 else min(priority, self.priority_max)
+
+    def _line_of(self, entry: Entry) -> Line:
+        return self._line_at(self.level_of(entry))
+
+    def _line_at(self, level: int) -> Line:
         if level > self.highest:
             self.highest = level
         line = self.lines[level]
         if line is None:
-            line = self.lines[level] = Line()
+            line = self.lines[level] = Line(self.queue)
         return line
 
     def push(self, entry: Entry) -> None:
@@ -252,10 +406,22 @@ class PriorityReady(Ready):
                 return entry
         return None
 
+    def pop_asleep(self) -> Asleep | None:
+        for level in range(self.highest, -1, -1):
+            line = self.lines[level]
+            if line is not None and not line.is_empty:
+                return self._without(line.pop_asleep())
+        return None
+
+    def push_asleep(self, asleep: Asleep, level: int) -> None:
+        self.count += asleep.count
+        self.body_bytes += asleep.body_bytes
+        self._line_at(level).push_asleep(asleep)
+
     def remove(self, entry: Entry) -> None:
         self.count -= 1
         self.body_bytes -= entry.message.body_bytes
-        self._line_of(entry).bury()
+        self._line_of(entry).bury(self.count)
 
     def entries(self) -> list[Entry]:
         return [entry for line in reversed(self.lines) if line is not None for entry in line.entries()]

@@ -1,7 +1,7 @@
 """The broker's state out of the journal: every record applied in order, as it was when it was written.
 
 Refuses to know files; it is given decoded records. While it runs, each queue's messages stand in a
-dictionary by position, since settlements name positions; `finish` turns that into lines of waiting
+recollection, by position, since settlements name positions; `finish` turns that into lines of waiting
 messages. After an unclean stop every message may have been delivered before and is marked redelivered.
 Everything is applied tolerantly: a record about something that is not there (any more) changes nothing.
 """
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from mambaamqp.broker import exchanges
 from mambaamqp.broker.arguments import stored_queue_arguments
 from mambaamqp.broker.binding import Binding
-from mambaamqp.broker.entry import GONE, Entry
-from mambaamqp.broker.message import Message
+from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.queue import Queue
+from mambaamqp.broker.recollection import Recollection
+from mambaamqp.broker.revival import Revival
 from mambaamqp.store import records
 from mambaamqp.store.segment import Segment
-from mambaamqp.wire import properties
 from mambaamqp.wire.table import Table
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ class Replay:
     def __init__(self, broker: "Broker") -> None:
         self.broker = broker
         self.queues: dict[int, Queue] = {}
-        self.entries: dict[int, dict[int, Entry]] = {}
-        """By queue id, then by position."""
+        self.waiting: dict[int, Recollection] = {}
+        """By queue id."""
         self.clean = False
-        self.last_properties = b""
-        self.last_summary = properties.Summary()
-        self.last_address = b""
+        self.lsn = 0
+        """Of the record that is being applied."""
+        self.revival = Revival()
         self.handlers: dict[type, Callable[[Any, Segment], None]] = {
             records.Publish: self._publish,
             records.Settle: self._settle,
@@ -53,8 +53,9 @@ class Replay:
 
     def run(self, stored: Iterable[tuple[int, Segment, Any]]) -> None:
         """Apply (lsn, segment, record) triples in the order of the journal, then let the queues stand."""
-        for _, segment, record in stored:
+        for lsn, segment, record in stored:
             self.clean = False
+            self.lsn = lsn
             self.handlers[type(record)](record, segment)
         self._finish()
 
@@ -114,7 +115,7 @@ class Replay:
         )
         queue.next_position = record.next_position
         self.queues[record.queue_id] = queue
-        self.entries[record.queue_id] = {}
+        self.waiting[record.queue_id] = Recollection(queue, self.broker.pager)
         self.broker.queue_serial = max(self.broker.queue_serial, record.queue_id)
         vhost.put_queue(queue)
 
@@ -125,8 +126,7 @@ class Replay:
 
     def _drop_queue(self, queue: Queue) -> None:
         del self.queues[queue.serial]
-        for entry in self.entries.pop(queue.serial).values():
-            self.broker.release(entry)
+        self.waiting.pop(queue.serial).forget()
         queue.vhost.forget_queue(queue)
 
     def _bind(self, record: records.Bind, segment: Segment) -> None:
@@ -158,77 +158,46 @@ class Replay:
 
     # Messages
 
-    def _message(self, record: records.Publish) -> Message:
-        """The message of a record; what is kept beside the content is read from it again.
-
-        Publishers repeat themselves: properties and address like those before are read and kept once.
-        """
-        content = record.content
-        first = content[0]
-        header = first[7 : 7 + int.from_bytes(first[3:7], "big")]
-        props = header[12:]
-        if props != self.last_properties:
-            self.last_summary = properties.summarise(header)
-            self.last_properties = props
-        if record.address != self.last_address:
-            self.last_address = record.address
-        summary = self.last_summary
-        message = Message(self.last_address, first, properties.body_size(header), summary.persistent)
-        message.published_ms = record.published_ms
-        if len(content) > 1:
-            message.more = content[1:]
-        if record.dead_lettered:
-            message.dead_lettered = True
-        if summary.needs_attention:
-            message.priority = summary.priority
-            if summary.expiration is not None:
-                message.expiration_ms = int(summary.expiration)
-        return message
-
     def _publish(self, record: records.Publish, segment: Segment) -> None:
-        message = self._message(record)
-        references = 0
+        self._take_segment(segment)
+        message = self.revival.message(record, self.lsn)
+        found: list[Recollection] = []
         for target in record.targets:
-            queue = self.queues.get(target.queue_id)
-            if queue is None:
+            waiting = self.waiting.get(target.queue_id)
+            if waiting is None:
                 # Deleted since; its id must not be used again while the journal still names it.
                 self.broker.queue_serial = max(self.broker.queue_serial, target.queue_id)
                 continue
+            queue = waiting.queue
             entry = Entry(message, queue, target.position)
             entry.journaled = True
             entry.redelivered = target.redelivered
             entry.delivery_count = target.delivery_count
             queue.next_position = max(queue.next_position, target.position + 1)
-            self._replace(self.entries[target.queue_id], entry)
-            references += 1
-        if references:
-            message.enter(segment, references)
+            waiting.put(entry)
+            found.append(waiting)
+        if found:
+            message.enter(segment, len(found))
+            found[-1].doze()
 
-    def _replace(self, entries: dict[int, Entry], entry: Entry) -> None:
-        """A message that was moved to the journal's end stands there twice: the later copy counts."""
-        old = entries.get(entry.position)
-        if old is not None:
-            self.broker.release(old)
-        entries[entry.position] = entry
+    def _take_segment(self, segment: Segment) -> None:
+        """What sleeps is found again by its segment, while the log is replayed too."""
+        segments = self.broker.journal.segments
+        if not segments or (segments[-1].base_lsn < segment.base_lsn):
+            segments.append(segment)
 
     def _settle(self, record: records.Settle, segment: Segment) -> None:
-        entries = self.entries.get(record.queue_id)
-        if entries is None:
-            return
-        for first, last in record.ranges:
-            for position in range(first, last + 1):
-                entry = entries.pop(position, None)
-                if entry is not None:
-                    entry.state = GONE
-                    self.broker.release(entry)
+        waiting = self.waiting.get(record.queue_id)
+        if waiting is not None:
+            for first, last in record.ranges:
+                for position in range(first, last + 1):
+                    waiting.remove(position)
 
     def _requeue(self, record: records.Requeue, segment: Segment) -> None:
-        entries = self.entries.get(record.queue_id, {})
-        for position, delivery_count in record.entries:
-            entry = entries.get(position)
-            if entry is not None:
-                entry.redelivered = True
-                entry.delivery_count = delivery_count
+        waiting = self.waiting.get(record.queue_id)
+        if waiting is not None:
+            for position, delivery_count in record.entries:
+                waiting.mark(position, delivery_count)
 
     def _clean_stop(self, record: records.CleanStop, segment: Segment) -> None:
         self.clean = True
@@ -237,13 +206,9 @@ class Replay:
 
     def _finish(self) -> None:
         self.broker.marked_all = not self.clean
-        for serial, queue in self.queues.items():
-            # Moved messages stand behind younger ones in the journal; the queue's order is by position.
-            for _, entry in sorted(self.entries[serial].items()):
-                if not self.clean:
-                    entry.redelivered = True
-                self._let_stand(queue, entry)
-        self.entries.clear()
+        for waiting in self.waiting.values():
+            waiting.finish(self.clean, self._let_stand)
+        self.waiting.clear()
 
     def _let_stand(self, queue: Queue, entry: Entry) -> None:
         ttl_ms = queue.ttl_ms(entry.message)

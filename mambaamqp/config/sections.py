@@ -215,6 +215,12 @@ class LimitsConfig:
         least=65_536,
         most=1024 * MIB,
     )
+    backlog_memory_bytes: int = number(
+        128 * MIB,
+        "Memory for what waits in durable queues; beyond, what is far from the front is on disk only.",
+        least=0,
+        most=1 << 50,
+    )
     unconfirmed_max: int = number(
         100_000,
         "Publishes of one channel waiting for a confirm; beyond, the connection is not read.",

@@ -63,8 +63,9 @@ class Repair:
             list(store.records())
             journal = store.journal(segment_bytes=self.segment_bytes)
             broker = found.broker
+            messages = messages_of(broker)  # what sleeps is read from the old journal
             replayed, broker.journal = broker.journal, journal
-            write_all(broker, lambda: self._commit(journal))
+            write_all(broker, messages, lambda: self._commit(journal))
             broker.journal = replayed
             journal.writer.close()
         finally:
@@ -95,10 +96,10 @@ class Repair:
         self.said.append(f"the store as it was is in {old}")
 
 
-def write_all(broker: Broker, commit: Callable[[], None]) -> None:
+def write_all(broker: Broker, messages: dict[Message, list[Entry]], commit: Callable[[], None]) -> None:
     """Say everything that is durable in a broker again, into its journal."""
     broker.checkpoint()
-    for message, entries in _messages(broker).items():
+    for message, entries in messages.items():
         message.leave()
         broker.keep(message, entries)
         if broker.journal.pending_bytes >= COMMIT_BYTES:
@@ -108,7 +109,7 @@ def write_all(broker: Broker, commit: Callable[[], None]) -> None:
     commit()
 
 
-def _messages(broker: Broker) -> dict[Message, list[Entry]]:
+def messages_of(broker: Broker) -> dict[Message, list[Entry]]:
     """Each message with all its entries, in the order of the queues."""
     found: dict[Message, list[Entry]] = {}
     for vhost in broker.vhosts.values():

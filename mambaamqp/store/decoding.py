@@ -105,6 +105,18 @@ class BodyDecoder:
         return self._chunks_lsn
 
 
+def publish_in(octets: bytes, at: int, size: int) -> Publish:
+    """The publish record of `size` octets at `at`, written in one piece; StoreError if it is none."""
+    end = at + size
+    head = records.PUBLISH << 24 | size - RECORD_HEAD_BYTES
+    if end > len(octets) or int.from_bytes(octets[at : at + RECORD_HEAD_BYTES], "big") != head:
+        raise StoreError("there is no such publish record")
+    try:
+        return _publish(octets, at, end)
+    except (error, IndexError, UnicodeDecodeError) as damage:
+        raise StoreError(f"the publish record is malformed: {damage}") from None
+
+
 def _publish(body: bytes, at: int, end: int) -> Publish:
     """The publish record from `at` (its head) to `end`."""
     _, version, flags, published_ms, count, queue_id, position, delivery_count, redelivered = (

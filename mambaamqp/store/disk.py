@@ -62,6 +62,10 @@ class Disk:
         """At most `size` octets from offset `at`; fewer only at the end of the file."""
         raise NotImplementedError
 
+    def expect(self, file: File, size: int, at: int) -> None:
+        """These octets will be read soon; nothing where the platform does not listen."""
+        raise NotImplementedError
+
     def write(self, file: File, data: bytes, at: int) -> None:
         """All of `data` to offset `at`."""
         raise NotImplementedError
@@ -134,6 +138,10 @@ class OsDisk(Disk):
             size -= len(part)
             at += len(part)
         return b"".join(parts)
+
+    def expect(self, file: File, size: int, at: int) -> None:
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(file.fd, at, size, os.POSIX_FADV_WILLNEED)
 
     def write(self, file: File, data: bytes, at: int) -> None:
         view = memoryview(data)

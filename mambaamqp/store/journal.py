@@ -20,6 +20,7 @@ reading the rest, and stands there twice: one damaged sector must not take the t
 So that no sector holds parts of both, there is space between the two.
 """
 
+from bisect import bisect_right
 from collections import deque
 from itertools import dropwhile
 from typing import Final
@@ -40,6 +41,7 @@ from mambaamqp.store.log_format import (
     SPACE_BYTES,
     epoch_body,
 )
+from mambaamqp.store.read_back import ReadBack
 from mambaamqp.store.segment import Segment
 from mambaamqp.store.writer import Frame, LogWriter
 
@@ -92,6 +94,7 @@ class Journal:
         self._checkpoint_frames = 0
         self._checkpoint_base = checkpoint_lsn
         self._checkpoint_end = 0
+        self.read_back = ReadBack(writer.disk, writer.directory)
         self.segment = self._roll()
 
     @property
@@ -205,6 +208,23 @@ class Journal:
         if self.durable >= self._checkpoint_end:
             self.checkpoint_lsn = self._checkpoint_base
 
+    # Reading again
+
+    def segment_of(self, lsn: int) -> Segment | None:
+        """The segment in which a record stands; None if that is gone."""
+        at = bisect_right(self.segments, lsn, key=_base_lsn)
+        return self.segments[at - 1] if at else None
+
+    def read(self, segment: Segment, lsn: int, size: int) -> bytes:
+        """Octets of the log that are durable; OSError goes up."""
+        return self.read_back.read(segment.base_lsn, lsn, size)
+
+    def expect(self, lsn: int, size: int) -> None:
+        """As much of them as stands in one segment will be read soon."""
+        segment = self.segment_of(lsn)
+        if segment is not None:
+            self.read_back.expect(segment.base_lsn, lsn, min(size, segment.end_lsn - lsn))
+
     # Space
 
     @property
@@ -286,13 +306,20 @@ class Journal:
             if oldest.live or oldest.end_lsn > self.checkpoint_lsn:
                 break
             self._doomed.append(self.segments.popleft())
+            self.read_back.forget(oldest.base_lsn)
             count += 1
         return count
 
 
 def deaf_journal(directory: str, disk: Disk) -> Journal:
     """For replaying: what is replayed is in the log already; whatever is appended meanwhile goes nowhere."""
-    return Journal(LogWriter(disk, directory, b"", 0, 0), 0, [], segment_bytes=1, sync=False)
+    journal = Journal(LogWriter(disk, directory, b"", 0, 0), 0, [], segment_bytes=1, sync=False)
+    journal.segments.clear()
+    return journal
+
+
+def _base_lsn(segment: Segment) -> int:
+    return segment.base_lsn
 
 
 def _is_dead(segment: Segment) -> bool:

@@ -39,6 +39,9 @@ class ReadOnlyDisk(Disk):
     def read(self, file: File, size: int, at: int) -> bytes:
         return self.disk.read(file, size, at)
 
+    def expect(self, file: File, size: int, at: int) -> None:
+        self.disk.expect(file, size, at)
+
     def write(self, file: File, data: bytes, at: int) -> None:
         pass
 

@@ -8,7 +8,7 @@ from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.ready import BLOCK
 from mambaamqp.broker.vhost import VirtualHost
-from mambaamqp.broker.walk import Walk
+from mambaamqp.broker.walk import EVERYTHING, Walk
 from tests.broker.conftest import message
 from tests.support.client import World
 
@@ -39,7 +39,7 @@ def test_what_waits_and_what_is_held_is_met(world: World, vhost: VirtualHost, ma
     for _ in range(3):
         client.get("plain", no_ack=False)
     client.reject(1)
-    found = walked(Walk(world.broker))
+    found = walked(Walk(world.broker, EVERYTHING))
     assert len(found) == len(set(found)) == 2 * BLOCK + 8
     assert {entry.queue for entry in found} == {plain, ranked}
 
@@ -52,7 +52,7 @@ def test_what_a_transaction_has_acknowledged_is_met(world: World, vhost: Virtual
     for tag in (1, 2):
         client.get("q", no_ack=False)
         client.ack(tag)
-    assert len(walked(Walk(world.broker))) == 2
+    assert len(walked(Walk(world.broker, EVERYTHING))) == 2
     client.disconnect()
     assert not world.broker.holders
 
@@ -62,7 +62,7 @@ def test_what_comes_and_goes_disturbs_nobody(world: World, vhost: VirtualHost, m
     queue = make()
     publish(vhost, queue, 6 * BLOCK)
     staying = queue.ready.entries()[3 * BLOCK :]
-    walk, found = Walk(world.broker), list[Entry]()
+    walk, found = Walk(world.broker, EVERYTHING), list[Entry]()
     while not walk.over:
         found += walk.step()
         for _ in range(BLOCK // 2):

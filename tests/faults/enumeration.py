@@ -57,7 +57,7 @@ class Enumeration(Simulation):
         """The kinds of operation that the power went at."""
 
     def open(self, disk: MemoryDisk) -> World:
-        world = World(disk, segment_bytes=SEGMENT_BYTES, sync=self.sync)
+        world = World(disk, segment_bytes=SEGMENT_BYTES, sync=self.sync, drowsy=self.drowsy)
         world.journal.segment_bytes = SEGMENT_BYTES
         return world
 

@@ -66,8 +66,10 @@ class World:
         segment_bytes: int = 1 << 20,
         sync: bool = True,
         now: float = 1000.0,
+        drowsy: int = 0,
         **limits: int,
     ) -> None:
+        """`drowsy`: all that waits behind so many messages of a queue sleeps, in blocks of so many."""
         self.hold = False
         self.disk = MemoryDisk() if disk is None else disk
         self.config = default_config() if config is None else config
@@ -82,6 +84,11 @@ class World:
         replayed = list(recovered)
         self.journal = self.store.journal(segment_bytes=segment_bytes, sync=sync)
         self.broker = Broker(self.access, self.journal, now, WALL_SECONDS + now, limits=self.config.limits)
+        if drowsy:
+            self.broker.pager.budget_bytes = 0
+            self.broker.pager.block_size = drowsy
+            self.broker.pager.head_blocks = 1
+        self.drowsy = drowsy
         for vhost in self.access.vhosts:
             self.broker.put_vhost(vhost)
         self.broker.recover(replayed)
@@ -144,7 +151,7 @@ class World:
             self.broker.stop(self.now)
             self.commit()
         self.store.close()
-        return World(self.disk, self.config)
+        return World(self.disk, self.config, drowsy=self.drowsy)
 
 
 class Delivery:

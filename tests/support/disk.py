@@ -174,6 +174,9 @@ class MemoryDisk(Disk):
         self._reading("read", file.path)
         return bytes(self._file(file).data[at : at + size])
 
+    def expect(self, file: File, size: int, at: int) -> None:
+        assert 0 <= at <= at + size <= self.size(file), "what is to be read is not there"
+
     def write(self, file: File, data: bytes, at: int) -> None:
         try:
             self._operation("write", file.path)

@@ -44,6 +44,7 @@ class Simulation:
         self.steps = steps
         self.tidiness = tidiness
         self.rng = random.Random(seed)
+        self.drowsy = self.rng.choice((0, 1, 3))
         self.disk = MemoryDisk()
         self.model = Model()
         self.bodies = 0
@@ -84,7 +85,7 @@ class Simulation:
 
     def open(self, disk: MemoryDisk) -> World:
         """A broker that starts on a disk."""
-        return World(disk)
+        return World(disk, drowsy=self.drowsy)
 
     def _count_down(self, _: str) -> None:
         self.countdown -= self.target in ("", self.acting)

@@ -37,6 +37,7 @@ class Machine:
             disk,
             segment_bytes=rng.choice((2000, 20_000)),
             now=clock.now,
+            drowsy=rng.choice((0, 1, 3)),
             outbox_bytes_max=OUTBOX_BYTES_MAX,
         )
         self.broker = self.world.broker

@@ -139,6 +139,9 @@ class Universe:
         self.history.counts["moved"] = (
             self.history.counts.get("moved", 0) + self._running.broker.compaction.moved_messages
         )
+        for what in ("slept", "woken"):
+            count = getattr(self._running.broker.pager, what)
+            self.history.counts[what] = self.history.counts.get(what, 0) + count
         if self._running.journal.segments[0].base_lsn:
             self.history.count("segments let go")
 

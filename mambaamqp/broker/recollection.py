@@ -1,0 +1,173 @@
+"""One queue's messages while the log is replayed: found by position, and asleep when there are too many.
+
+Settlements name positions, so what waits stands in a dictionary by position. Of a deep backlog only the
+youngest stand there; older ones sleep (`broker.asleep`) in chunks, each slot at a place that its position
+gives, until they are settled or `finish` makes them the queue's line.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from mypy_extensions import i64
+
+from mambaamqp.broker.asleep import SLOT, SLOT_BYTES, Asleep, Slot, awake_bytes_of_entry, fit, slot_of
+from mambaamqp.broker.entry import Entry
+
+if TYPE_CHECKING:
+    from mambaamqp.broker.pager import Pager
+    from mambaamqp.broker.queue import Queue
+
+CHUNK: Final = 256
+"""Positions of a chunk."""
+LAST_LSN: Final = (1 << 62) - 1
+"""All of the log is durable while it is replayed."""
+
+Chunks = dict[int, bytearray]
+"""Position // CHUNK → its slots; those of nobody are zeros."""
+
+
+class Recollection:
+    """What waits in one queue, as far as the log has been read."""
+
+    def __init__(self, queue: "Queue", pager: "Pager") -> None:
+        self.queue = queue
+        self.pager = pager
+        self.awake: dict[int, Entry] = {}
+        self.levels: dict[int, Chunks] = {}
+        """What sleeps, by level of priority."""
+        self._order: deque[int] = deque()
+        """Positions that are awake, the oldest first; some are settled by now."""
+
+    def put(self, entry: Entry) -> None:
+        """A message of the log; a later copy of the same counts instead of the one before."""
+        self.remove(entry.position)
+        self._keep_awake(entry)
+
+    def _keep_awake(self, entry: Entry) -> None:
+        self.awake[entry.position] = entry
+        self._order.append(entry.position)
+        self.pager.recalled_bytes += awake_bytes_of_entry(entry)
+
+    def remove(self, position: int) -> None:
+        """The message at a position, if there is one, is needed no more."""
+        entry = self.awake.pop(position, None)
+        if entry is not None:
+            self.pager.recalled_bytes -= awake_bytes_of_entry(entry)
+            entry.message.release()
+            return
+        found = self._find(position) if self.levels else None
+        if found is not None:
+            chunk, at = found
+            slot: Slot = SLOT.unpack_from(chunk, at)
+            self.pager.release_slot(slot)
+            chunk[at : at + SLOT_BYTES] = bytes(SLOT_BYTES)
+
+    def mark(self, position: int, delivery_count: int) -> None:
+        """It came back to the queue, after so many deliveries that count."""
+        entry = self.awake.get(position)
+        if entry is None and (found := self._find(position)) is not None:
+            chunk, at = found
+            entry = self.pager.entry(SLOT.unpack_from(chunk, at), self.queue)
+            chunk[at : at + SLOT_BYTES] = bytes(SLOT_BYTES)
+            if entry is not None:
+                self._keep_awake(entry)
+        if entry is not None:
+            entry.redelivered = True
+            entry.delivery_count = delivery_count
+
+    def forget(self) -> None:
+        """The queue is gone, and all that waits in it."""
+        for position in list(self.awake):
+            self.remove(position)
+        for chunks in self.levels.values():
+            for chunk in chunks.values():
+                for slot in _slots_of(chunk):
+                    self.pager.release_slot(slot)
+        self.levels = {}
+
+    def _find(self, position: int) -> tuple[bytearray, int] | None:
+        """Where the slot of a position stands, if it is somebody's."""
+        for chunks in self.levels.values():
+            chunk = chunks.get(position // CHUNK)
+            if chunk is not None:
+                at = position % CHUNK * SLOT_BYTES
+                if any(chunk[at : at + SLOT_BYTES]):
+                    return chunk, at
+        return None
+
+    def doze(self) -> None:
+        """Let the oldest messages sleep if too many are awake."""
+        pager = self.pager
+        while self._order and pager.recalled_bytes > pager.budget_bytes:
+            entry = self.awake.get(self._order.popleft())
+            if entry is not None and self.queue.ttl_ms(entry.message) < 0 and fit(entry, LAST_LSN):
+                self._sleep(entry)
+                del self.awake[entry.position]
+                pager.recalled_bytes -= awake_bytes_of_entry(entry)
+
+    def _sleep(self, entry: Entry) -> None:
+        chunks = self.levels.setdefault(self.queue.ready.level_of(entry), {})
+        number, place = divmod(entry.position, CHUNK)
+        chunk = chunks.get(number)
+        if chunk is None:
+            chunk = chunks[number] = bytearray(CHUNK * SLOT_BYTES)
+        chunk[place * SLOT_BYTES : (place + 1) * SLOT_BYTES] = slot_of(entry)
+
+    # The end
+
+    def finish(self, clean: bool, let_stand: Callable[["Queue", Entry], None]) -> None:
+        """Make it the queue's line, in the order of positions; everything is marked unless `clean`."""
+        levels: dict[int, dict[int, list[Entry]]] = {}
+        for position, entry in sorted(self.awake.items()):
+            if not clean:
+                entry.redelivered = True
+            level = self.queue.ready.level_of(entry)
+            levels.setdefault(level, {}).setdefault(position // CHUNK, []).append(entry)
+        for level in sorted(levels.keys() | self.levels.keys()):
+            self._finish_level(level, levels.get(level, {}), clean, let_stand)
+        for entry in self.awake.values():
+            self.pager.recalled_bytes -= awake_bytes_of_entry(entry)
+        self.awake = {}
+        self.levels = {}
+
+    def _finish_level(
+        self,
+        level: int,
+        awake: dict[int, list[Entry]],
+        clean: bool,
+        let_stand: Callable[["Queue", Entry], None],
+    ) -> None:
+        chunks = self.levels.pop(level, {})
+        for number in sorted(awake.keys() | chunks.keys()):
+            packed = _packed(chunks.pop(number, None), clean)
+            entries = awake.get(number, [])
+            if packed and not entries:
+                self.queue.ready.push_asleep(Asleep(packed), level)
+                continue
+            if packed:
+                entries += self.pager.read(Asleep(packed), self.queue, lose=False)
+                entries.sort(key=_position)
+            for entry in entries:
+                let_stand(self.queue, entry)
+
+
+def _position(entry: Entry) -> i64:
+    return entry.position
+
+
+def _slots_of(chunk: bytearray) -> list[Slot]:
+    return [slot for slot in SLOT.iter_unpack(chunk) if slot[2]]
+
+
+def _packed(chunk: bytearray | None, clean: bool) -> bytes:
+    """The slots of a chunk that are somebody's, one behind the other."""
+    if chunk is None:
+        return b""
+    if not clean:
+        chunk[SLOT_BYTES - 1 :: SLOT_BYTES] = bytes((1,)) * CHUNK
+    parts = []
+    for at in range(0, len(chunk), SLOT_BYTES):
+        if any(chunk[at : at + SLOT_BYTES - 1]):
+            parts.append(bytes(chunk[at : at + SLOT_BYTES]))
+    return b"".join(parts)

@@ -1,0 +1,123 @@
+"""mambaamqp/broker/recollection.py: what waits is found by position, awake or asleep."""
+
+from collections.abc import Iterator
+
+import pytest
+from pamqp import commands
+
+from mambaamqp.broker.entry import Entry
+from mambaamqp.broker.queue import Queue
+from mambaamqp.broker.recollection import CHUNK, Recollection
+from tests.support.client import World
+
+COUNT = 3 * CHUNK
+PERSISTENT = {"delivery_mode": 2}
+
+
+@pytest.fixture
+def world() -> World:
+    """With three chunks of messages in the durable queue q, on disk."""
+    world = World(drowsy=8)
+    client = world.connect().open()
+    client.queue("q", durable=True)
+    for number in range(COUNT):
+        client.publish(b"%d" % number, properties=PERSISTENT)
+    world.settle()
+    return world
+
+
+@pytest.fixture
+def recollection(world: World) -> Iterator[Recollection]:
+    """All of them put in; those that may sleep do."""
+    queue = world.broker.vhosts["/"].queues["q"]
+    found = Recollection(queue, world.broker.pager)
+    for entry in queue.ready.entries():
+        found.put(entry)
+        found.doze()
+    yield found
+
+
+def finished(found: Recollection, *, clean: bool = True) -> list[tuple[int, bool, int]]:
+    """(position, mark, delivery count) of what waits at the end."""
+    world_queue = found.queue
+    queue = Queue(
+        world_queue.vhost,
+        world_queue.serial,
+        "again",
+        durable=True,
+        auto_delete=False,
+        owner=None,
+        table=world_queue.table,
+        arguments=world_queue.arguments,
+    )
+    found.queue = queue
+    found.finish(clean, lambda queue, entry: queue.ready.push(entry))
+    assert queue.ready.count == len(queue.ready.entries())
+    return [(entry.position, entry.redelivered, entry.delivery_count) for entry in queue.ready.entries()]
+
+
+def plain(*positions: int) -> list[tuple[int, bool, int]]:
+    return [(position, False, 0) for position in positions]
+
+
+def test_all_sleep_and_are_there(recollection: Recollection) -> None:
+    """In the order of their positions."""
+    assert recollection.awake == {}
+    assert recollection.pager.recalled_bytes == 0
+    assert finished(recollection) == plain(*range(1, COUNT + 1))
+
+
+def test_what_is_settled_in_its_sleep_is_gone(world: World, recollection: Recollection) -> None:
+    """From the queue and from the journal's accounts; a second time is harmless."""
+    before = world.journal.live_bytes
+    for _ in range(2):
+        for position in range(2, COUNT):
+            recollection.remove(position)
+    assert world.journal.live_bytes < before / 100
+    assert finished(recollection) == plain(1, COUNT)
+
+
+def test_a_delivery_count_wakes(recollection: Recollection) -> None:
+    """A slot has no place for it."""
+    recollection.mark(5, 3)
+    recollection.mark(COUNT + 1, 3)
+    expected = plain(*range(1, COUNT + 1))
+    expected[4] = (5, True, 3)
+    assert list(recollection.awake) == [5]
+    assert finished(recollection) == expected
+
+
+def test_a_later_copy_counts(world: World, recollection: Recollection) -> None:
+    """Compaction moved the message: it stands in the log twice, and is needed once."""
+    moved = next(entry for entry in recollection.queue.ready.entries() if entry.position == 7)
+    world.broker.keep(moved.message, [moved])
+    live = world.journal.live_bytes
+    recollection.put(moved)
+    assert world.journal.live_bytes == live - moved.message.kept_bytes()
+    assert finished(recollection) == plain(*range(1, COUNT + 1))
+
+
+def test_after_an_unclean_stop_all_are_marked(recollection: Recollection) -> None:
+    """They may have been delivered."""
+    assert {mark for _, mark, _ in finished(recollection, clean=False)} == {True}
+
+
+def test_a_queue_that_is_gone_is_forgotten(world: World, recollection: Recollection) -> None:
+    """Nobody needs its messages in the journal."""
+    recollection.forget()
+    assert world.journal.live_bytes == 0
+    assert finished(recollection) == []
+
+
+def test_what_has_a_time_to_live_stays_awake(world: World) -> None:
+    """Its clock runs."""
+    client = world.connect().open()
+    client.queue("brief", durable=True, arguments={"x-message-ttl": 60_000})
+    client.publish(b"x", "brief", properties=PERSISTENT)
+    queue = world.broker.vhosts["/"].queues["brief"]
+    found = Recollection(queue, world.broker.pager)
+    entries: list[Entry] = queue.ready.entries()
+    found.put(entries[0])
+    found.doze()
+    assert list(found.awake) == [1]
+    assert client.call(1, commands.Queue.Purge(queue="brief")).message_count == 1
