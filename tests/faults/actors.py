@@ -212,7 +212,9 @@ class Poller(Actor):
         channel = self.connect()
         while not self.stopping:
             queue = self.rng.choice(self.queues)
+            self.history.ask(queue)
             method, _, body = channel.basic_get(queue, auto_ack=True)
+            self.history.answered(queue)
             if method is not None:
                 self.history.acknowledge(queue, self.history.deliver(queue, body, method.redelivered))
 

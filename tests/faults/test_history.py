@@ -122,6 +122,29 @@ def test_what_is_wrong_is_named(spoil: Callable[[History, Drained], None]) -> No
     assert caught.value.invariant == SPOILED[spoil]
 
 
+def test_a_get_without_an_answer_may_have_taken_one() -> None:
+    """It was acknowledged by being sent, and died on its way."""
+    history, drained = good()
+    history.ask("a")
+    drained["a"].remove(name(3))
+    history.check(drained)
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "lost"), [("a", "", (3, 4)), ("b", "", (3,)), ("a", "a", (3,))]
+)
+def test_a_get_takes_no_more_than_one(asked: str, answered: str, lost: tuple[int, ...]) -> None:
+    """Nor out of another queue, nor when it had its answer."""
+    history, drained = good()
+    history.ask(asked)
+    if answered:
+        history.answered(answered)
+    for number in lost:
+        drained["a"].remove(name(number))
+    with pytest.raises(Violation):
+        history.check(drained)
+
+
 def test_what_is_seen_after_the_cut_binds_nobody() -> None:
     """A sync that was under way when the power went may have reported success."""
     history = History()
