@@ -7,13 +7,14 @@ DATA := data
 TESTS :=
 BENCH :=
 
-.PHONY: help serve test test-compiled faults check format interop bench clean
+.PHONY: help serve test test-compiled faults faults-peers check format interop bench clean
 
 help:
 	@echo "make serve     run the broker on 127.0.0.1:$(PORT), its data in ./$(DATA) (PORT=, DATA=)"
 	@echo "make test      run the tests (TESTS=tests/wire to run some)"
 	@echo "make test-compiled   the same tests of the core, compiled by mypyc (needs a C compiler)"
 	@echo "make faults    power cuts, failing disks, bit rot, kill -9: all of it (as root with real power cuts)"
+	@echo "make faults-peers   RabbitMQ and this broker under the same power cuts (as root)"
 	@echo "make check     format, lint, types"
 	@echo "make format    put the format right"
 	@echo "make interop   run real clients against the broker"
@@ -31,6 +32,9 @@ test-compiled:
 
 faults: $(VENV)/.test
 	MAMBAAMQP_FAULTS=full $(PYTHON) -m pytest -o faulthandler_timeout=1200 --durations=20 tests/faults
+
+faults-peers: $(VENV)/.test
+	$(PYTHON) -m tests.faults.peers
 
 check: $(VENV)/.dev
 	$(PYTHON) -m ruff format --check mambaamqp tests interop benchmarks
