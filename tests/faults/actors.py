@@ -230,8 +230,14 @@ def declare(port: int, queues: tuple[str, ...], arguments: dict[str, str] | None
             channel.queue_bind(queue, FANOUT)
 
 
-def drain(port: int, history: History, queues: tuple[str, ...]) -> dict[str, list[Name]]:
-    """Everything that is left, in order; Violation when a queue is not there any more."""
+def drain(
+    port: int, history: History, queues: tuple[str, ...], patience_seconds: float | None = None
+) -> dict[str, list[Name]]:
+    """Everything that is left, in order; Violation when a queue is not there any more.
+
+    As many as the broker counts; with `patience_seconds` until nothing more has come for so long, for
+    brokers that count late.
+    """
     found: dict[str, list[Name]] = {}
     with pika.BlockingConnection(pika.ConnectionParameters(port=port)) as connection:
         channel = connection.channel()
@@ -241,10 +247,14 @@ def drain(port: int, history: History, queues: tuple[str, ...]) -> dict[str, lis
             except ChannelClosedByBroker as closed:
                 raise Violation("I7", f"the queue {queue} is gone: {closed}") from None
             names = found[queue] = []
-            if count:
-                for method, _, body in channel.consume(queue, auto_ack=True):
+            if count or patience_seconds:
+                for method, _, body in channel.consume(
+                    queue, auto_ack=True, inactivity_timeout=patience_seconds
+                ):
+                    if method is None:
+                        break
                     names.append(history.deliver(queue, body, method.redelivered))
-                    if len(names) == count:
+                    if len(names) == count and not patience_seconds:
                         break
                 channel.cancel()
     return found
