@@ -4,10 +4,11 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 PORT := 5672
 DATA := data
+RUNS := 5000000
 TESTS :=
 BENCH :=
 
-.PHONY: help serve test test-compiled faults faults-peers check format interop bench clean
+.PHONY: help serve test test-compiled faults faults-peers fuzz check format interop bench clean
 
 help:
 	@echo "make serve     run the broker on 127.0.0.1:$(PORT), its data in ./$(DATA) (PORT=, DATA=)"
@@ -15,6 +16,7 @@ help:
 	@echo "make test-compiled   the same tests of the core, compiled by mypyc (needs a C compiler)"
 	@echo "make faults    power cuts, failing disks, bit rot, kill -9: all of it (as root with real power cuts)"
 	@echo "make faults-peers   RabbitMQ and this broker under the same power cuts (as root)"
+	@echo "make fuzz      octets that nobody should send, and more of them (RUNS=$(RUNS))"
 	@echo "make check     format, lint, types"
 	@echo "make format    put the format right"
 	@echo "make interop   run real clients against the broker"
@@ -35,6 +37,10 @@ faults: $(VENV)/.test
 
 faults-peers: $(VENV)/.test
 	$(PYTHON) -m tests.faults.peers
+
+fuzz: $(VENV)/.fuzz
+	MAMBAAMQP_FUZZ=40 $(PYTHON) -m pytest -o faulthandler_timeout=1200 tests/fuzz/test_wire.py
+	$(PYTHON) -m tests.fuzz.guided --runs $(RUNS)
 
 check: $(VENV)/.dev
 	$(PYTHON) -m ruff format --check mambaamqp tests interop benchmarks
@@ -67,6 +73,11 @@ $(VENV)/.serve: pyproject.toml setup.cfg
 $(VENV)/.test: pyproject.toml setup.cfg
 	scripts/make-venv $(VENV)
 	$(PYTHON) -m pip install -q -e ".[test]"
+	@touch $@
+
+$(VENV)/.fuzz: pyproject.toml setup.cfg
+	scripts/make-venv $(VENV)
+	$(PYTHON) -m pip install -q -e ".[fuzz]"
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml setup.cfg

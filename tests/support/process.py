@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import ClassVar
 
@@ -30,6 +31,9 @@ class BrokerProcess:
             *("--port", "0", *flags),
         ]
         self._process: subprocess.Popen[str] | None = None
+        self._errors: list[str] = []
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        """Reads the log while the broker runs: a full pipe would stop it in the middle of a line."""
 
     def __enter__(self) -> "BrokerProcess":
         self._process = subprocess.Popen(
@@ -39,6 +43,7 @@ class BrokerProcess:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._listener.start()
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self.banner.append(line.rstrip("\n"))
@@ -52,7 +57,15 @@ class BrokerProcess:
         process = self.process
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        process.wait()
+        self._listener.join(STOP_SECONDS)
+        for stream in (process.stdout, process.stderr):
+            assert stream is not None
+            stream.close()
+
+    def _listen(self) -> None:
+        assert self.process.stderr is not None
+        self._errors.extend(self.process.stderr)
 
     @property
     def process(self) -> "subprocess.Popen[str]":
@@ -74,8 +87,9 @@ class BrokerProcess:
 
     def errors(self) -> str:
         """What it wrote to standard error, once it has ended."""
-        _, errors = self.process.communicate(timeout=STOP_SECONDS)
-        return errors
+        self.wait()
+        self._listener.join(STOP_SECONDS)
+        return "".join(self._errors)
 
     def connect(self) -> pika.BlockingConnection:
         return pika.BlockingConnection(pika.ConnectionParameters(port=self.port, socket_timeout=10))
