@@ -10,7 +10,7 @@ from struct import Struct
 from typing import Final
 from zlib import crc32
 
-from mambaamqp.broker.entry import NEVER, READY, Entry
+from mambaamqp.broker.entry import READY, Entry
 from mambaamqp.broker.message import NO_LSN, Message
 from mambaamqp.store.records import RECORD_BYTES_MAX, publish_one
 
@@ -39,7 +39,6 @@ def fit(entry: Entry, durable: int) -> bool:
     return (
         entry.journaled
         and entry.state == READY
-        and entry.deadline == NEVER
         and entry.delivery_count == 0
         and message.lsn != NO_LSN
         and message.references == 1
@@ -52,7 +51,6 @@ def may_be_spilled(entry: Entry) -> bool:
     return (
         not entry.journaled
         and entry.state == READY
-        and entry.deadline == NEVER
         and entry.delivery_count == 0
         and entry.message.body_bytes <= SPILLED_BODY_BYTES_MAX
     )
@@ -114,8 +112,10 @@ class Span:
 class Asleep:
     """Slots in the order of their positions; at least one."""
 
-    def __init__(self, packed: bytes) -> None:
+    def __init__(self, packed: bytes, deadline: float) -> None:
+        """`deadline`: in monotonic seconds, none of them expires earlier."""
         self.packed = packed
+        self.deadline = deadline
         slots = list(self.slots())
         self.count = len(slots)
         self.first = slots[0][0]

@@ -9,8 +9,8 @@ needs it, it is read back in one go, and the blocks behind it are announced to t
 it reads them meanwhile.
 
 What does not sleep: the head and the tail of a line, what came back, and whatever a slot does not say
-everything about: persistent messages of several queues or of more than a mebibyte, and what has a time to
-live.
+everything about: persistent messages of several queues or of more than a mebibyte. A block with a time to
+live is woken when its first message is due (`broker.expiry`).
 """
 
 import logging
@@ -161,7 +161,7 @@ class Pager:
         if waiting and fits and len(slots) == len(spilled):
             line.tombstones -= len(block.entries) - len(waiting)
             packed = b"".join([slots[entry] if entry in slots else slot_of(entry) for entry in waiting])
-            self._fall_asleep(block, Asleep(packed))
+            self._fall_asleep(block, Asleep(packed, block.deadline))
         return True
 
     def _spill(self, entries: list[Entry]) -> dict[Entry, bytes]:
@@ -287,6 +287,7 @@ class Pager:
             return None
         entry = Entry(message, queue, position)
         entry.redelivered = flags & MARKED != 0
+        queue.resume_clock(entry)
         if not flags & SPILLED:
             entry.journaled = True
             message.segment = self.broker.journal.segment_of(place)

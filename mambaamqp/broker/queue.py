@@ -19,7 +19,7 @@ from mambaamqp.broker.entry import GONE, NEVER, READY, UNACKED, Entry
 from mambaamqp.broker.expiry import Expiry
 from mambaamqp.broker.message import Message
 from mambaamqp.broker.pace import CHECK_SECONDS, Pace
-from mambaamqp.broker.ready import PriorityReady, Ready
+from mambaamqp.broker.ready import Block, Line, PriorityReady, Ready
 from mambaamqp.broker.waiter import Waiter
 from mambaamqp.wire.table import Table
 
@@ -112,28 +112,39 @@ class Queue(Destination):
     def push(self, entry: Entry) -> None:
         """Let a new entry wait for a consumer."""
         message = entry.message
+        ttl_ms = -1
+        if self.arguments.message_ttl_ms is not None or message.expiration_ms >= 0:
+            ttl_ms = self.ttl_ms(message)
+            if ttl_ms > 0:
+                entry.deadline = self.broker.now + ttl_ms / 1000
         self.ready.push(entry)
         if not self.dirty:
             self.dirty = True
             self.broker.dirty.append(self)
-        if self.arguments.message_ttl_ms is not None or message.expiration_ms >= 0:
-            self._watch(entry)
+        if ttl_ms == 0:
+            self._now_or_never(entry)
         if self.bounded and not self.rejects:
             self._shorten()
 
-    def _watch(self, entry: Entry) -> None:
-        """Start the clock of an entry; one that may not wait at all goes to a consumer now or never."""
+    def _now_or_never(self, entry: Entry) -> None:
+        """An entry that may not wait at all goes to a consumer at once, or not."""
+        self.dispatch()
+        # Only now, or it would be too late for the consumer that waits for it.
+        entry.deadline = self.broker.now
+        if entry.state == READY:
+            self._expire(entry)
+
+    def watch(self, line: Line, block: Block) -> None:
+        """A block of a line has an earlier deadline than before."""
+        self.expiry.watch(line, block)
+        self.broker.agenda.schedule(self, block.deadline)
+
+    def resume_clock(self, entry: Entry) -> None:
+        """Of an entry out of the log or the scratch: it has waited since it was published."""
         ttl_ms = self.ttl_ms(entry.message)
-        if ttl_ms == 0:
-            self.dispatch()
-            # Only now, or it would be too late for the consumer that waits for it.
-            entry.deadline = self.broker.now
-            if entry.state == READY:
-                self._expire(entry)
-            return
-        entry.deadline = self.broker.now + ttl_ms / 1000
-        self.expiry.add(entry)
-        self.broker.agenda.schedule(self, entry.deadline)
+        if ttl_ms >= 0:
+            age_ms = self.broker.wall_ms - entry.message.published_ms
+            entry.deadline = self.broker.now + (ttl_ms - age_ms) / 1000
 
     def ttl_ms(self, message: Message) -> int:
         """The shorter of the queue's and the message's time to live; -1 without either."""
@@ -254,6 +265,9 @@ class Queue(Destination):
             self.returned.append(entry)
             self._owe()
         self.ready.push_back(entry)
+        if entry.deadline != NEVER:
+            self.expiry.watch_returned(entry)
+            self.broker.agenda.schedule(self, entry.deadline)
         self.touch()
         if self.bounded and not self.rejects:
             self._shorten()
@@ -344,8 +358,11 @@ class Queue(Destination):
 
     def tick(self, now: float) -> bool:
         """Expire what is due; returns True when the queue itself has expired (x-expires)."""
-        for entry in self.expiry.due(now):
-            self._expire(entry)
+        for entry in self.expiry.due(now, self.broker.pager):
+            if entry.state == READY:
+                self._expire(entry)
+        # What is gone at the front would stay in memory until somebody takes what is behind it.
+        self.ready.peek()
         self.broker.agenda.schedule(self, self.expiry.deadline())
         expires_ms = self.arguments.expires_ms
         if expires_ms is None or self.consumers:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from mypy_extensions import i64
 
 from mambaamqp.broker.asleep import Asleep
-from mambaamqp.broker.entry import GONE, READY, Entry
+from mambaamqp.broker.entry import GONE, NEVER, READY, Entry
 
 if TYPE_CHECKING:
     from mambaamqp.broker.queue import Queue
@@ -41,6 +41,8 @@ class Block:
         """Somebody is at its entries: it must not fall asleep."""
         self.awake_bytes: i64 = 0
         """What the pager counts for it."""
+        self.deadline: float = NEVER
+        """None of its entries expires earlier; NEVER when it is no longer of a line."""
 
     @property
     def last(self) -> int:
@@ -82,6 +84,15 @@ class Line:
             tail = self._begin_block()
         tail.append(entry)
         self.tail_bytes += i64(entry.message.body_bytes)
+        if entry.deadline != NEVER:
+            self._watch(self.blocks[-1], entry.deadline)
+
+    def _watch(self, block: Block, deadline: float) -> None:
+        """Something in a block expires then."""
+        if deadline < block.deadline:
+            block.deadline = deadline
+            if self.queue is not None:
+                self.queue.watch(self, block)
 
     def _begin_block(self) -> list[Entry | None]:
         """The last block is complete: another one behind it."""
@@ -101,6 +112,7 @@ class Line:
             self._begin_block()
             last = self.blocks[-1]
         last.asleep = asleep
+        self._watch(last, asleep.deadline)
         self.rested = asleep.last
         self.tail = []
         self.tail_bytes = 0
@@ -143,6 +155,7 @@ class Line:
         block = self.blocks[1]
         asleep = block.asleep
         if asleep is not None:
+            block.deadline = NEVER
             del self.blocks[1]
         return asleep
 
@@ -174,6 +187,7 @@ class Line:
             self.tail_bytes = 0
             return False
         used = self.blocks[0]
+        used.deadline = NEVER
         del self.blocks[0]
         head = self.blocks[0]
         queue = self.queue
@@ -204,6 +218,7 @@ class Line:
                 waiting = []
                 self.blocks.append(block)
             else:
+                block.deadline = NEVER
                 waiting += [entry for entry in block.entries if entry is not None and entry.state != GONE]
         self._cut(waiting)
         if not self.blocks or self.blocks[0].asleep is not None:
@@ -229,6 +244,7 @@ class Line:
             for entry in block.entries:
                 if entry is not None:
                     block.body_bytes += i64(entry.message.body_bytes)
+                    self._watch(block, entry.deadline)
             self.blocks.append(block)
 
     def entries(self) -> list[Entry]:

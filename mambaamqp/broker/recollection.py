@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from mypy_extensions import i64
 
 from mambaamqp.broker.asleep import SLOT, SLOT_BYTES, Asleep, Slot, awake_bytes_of, fit, slot_of
-from mambaamqp.broker.entry import Entry
+from mambaamqp.broker.entry import NEVER, Entry
 
 if TYPE_CHECKING:
     from mambaamqp.broker.pager import Pager
@@ -36,6 +36,8 @@ class Recollection:
         self.awake: dict[int, Entry] = {}
         self.levels: dict[int, Chunks] = {}
         """What sleeps, by level of priority."""
+        self.deadlines: dict[tuple[int, int], float] = {}
+        """By level and number of a chunk: nothing that sleeps there expires earlier."""
         self._order: deque[int] = deque()
         """Positions that are awake, the oldest first; some are settled by now."""
 
@@ -101,18 +103,25 @@ class Recollection:
         pager = self.pager
         while self._order and pager.recalled_bytes > pager.budget_bytes:
             entry = self.awake.get(self._order.popleft())
-            if entry is not None and self.queue.ttl_ms(entry.message) < 0 and fit(entry, LAST_LSN):
+            if entry is not None and fit(entry, LAST_LSN):
                 self._sleep(entry)
                 del self.awake[entry.position]
                 pager.recalled_bytes -= awake_bytes_of(entry)
 
     def _sleep(self, entry: Entry) -> None:
-        chunks = self.levels.setdefault(self.queue.ready.level_of(entry), {})
+        level = self.queue.ready.level_of(entry)
+        chunks = self.levels.setdefault(level, {})
         number, place = divmod(entry.position, CHUNK)
+        self._note_deadline((level, number), entry)
         chunk = chunks.get(number)
         if chunk is None:
             chunk = chunks[number] = bytearray(CHUNK * SLOT_BYTES)
         chunk[place * SLOT_BYTES : (place + 1) * SLOT_BYTES] = slot_of(entry)
+
+    def _note_deadline(self, chunk: tuple[int, int], entry: Entry) -> None:
+        self.queue.resume_clock(entry)
+        if entry.deadline < self.deadlines.get(chunk, NEVER):
+            self.deadlines[chunk] = entry.deadline
 
     # The end
 
@@ -142,11 +151,12 @@ class Recollection:
         for number in sorted(awake.keys() | chunks.keys()):
             packed = _packed(chunks.pop(number, None), clean)
             entries = awake.get(number, [])
+            deadline = self.deadlines.pop((level, number), NEVER)
             if packed and not entries:
-                self.queue.ready.push_asleep(Asleep(packed), level)
+                self.queue.ready.push_asleep(Asleep(packed, deadline), level)
                 continue
             if packed:
-                entries += self.pager.read(Asleep(packed), self.queue, lose=False)
+                entries += self.pager.read(Asleep(packed, deadline), self.queue, lose=False)
                 entries.sort(key=_position)
             for entry in entries:
                 let_stand(self.queue, entry)

@@ -211,12 +211,7 @@ class Replay:
         self.waiting.clear()
 
     def _let_stand(self, queue: Queue, entry: Entry) -> None:
-        ttl_ms = queue.ttl_ms(entry.message)
-        if ttl_ms >= 0:
-            age_ms = self.broker.wall_ms - entry.message.published_ms
-            entry.deadline = self.broker.now + (ttl_ms - age_ms) / 1000
-            queue.expiry.add(entry)
-            self.broker.agenda.schedule(queue, entry.deadline)
+        queue.resume_clock(entry)
         queue.ready.push(entry)
 
 

@@ -43,7 +43,7 @@ def test_what_is_kept(entry: Entry) -> None:
     """Enough to find it, to check it, and to count it."""
     other = Entry(entry.message, entry.queue, 9)
     other.redelivered = True
-    asleep = Asleep(slot_of(entry) + slot_of(other))
+    asleep = Asleep(slot_of(entry) + slot_of(other), NEVER)
     lsn, size = entry.message.lsn, entry.message.kept_bytes()
     kept = (lsn, size, checksum(entry.message), 4)
     assert list(asleep.slots()) == [(1, *kept, 0), (9, *kept, 1)]
@@ -80,10 +80,6 @@ def not_journaled(entry: Entry) -> None:
     entry.journaled = False
 
 
-def expiring(entry: Entry) -> None:
-    entry.deadline = 10.0
-
-
 def delivered(entry: Entry) -> None:
     entry.delivery_count = 1
 
@@ -96,7 +92,7 @@ def in_parts(entry: Entry) -> None:
     entry.message.lsn = NO_LSN
 
 
-@pytest.mark.parametrize("change", [gone, not_journaled, expiring, delivered, shared, in_parts])
+@pytest.mark.parametrize("change", [gone, not_journaled, delivered, shared, in_parts])
 def test_nobody_else_is(entry: Entry, change: Callable[[Entry], None]) -> None:
     """What a slot does not say would be lost."""
     change(entry)
@@ -112,9 +108,7 @@ def test_what_is_not_in_the_journal_may_be_spilled(vhost: VirtualHost, make: Mak
     assert not fit(found, FAR)
     found.delivery_count = 1
     assert not may_be_spilled(found)
-    found.delivery_count, found.deadline = 0, 10.0
-    assert not may_be_spilled(found)
-    found.deadline, found.message.body_bytes = NEVER, SPILLED_BODY_BYTES_MAX + 1
+    found.delivery_count, found.message.body_bytes = 0, SPILLED_BODY_BYTES_MAX + 1
     assert not may_be_spilled(found)
 
 
@@ -126,7 +120,7 @@ def test_a_spilled_entry_is_a_record(vhost: VirtualHost, make: Make) -> None:
     octets = record_of(found)
     record = publish_in(b"__" + octets, 2, len(octets))
     assert (record.address, record.content) == (found.message.address, found.message.pieces())
-    asleep = Asleep(spilled_slot_of(found, 500, len(octets)))
+    asleep = Asleep(spilled_slot_of(found, 500, len(octets)), NEVER)
     assert list(asleep.slots()) == [(1, 500, len(octets), checksum(found.message), 4, SPILLED)]
     assert (asleep.scratch.start, asleep.scratch.size) == (500, len(octets))
     assert (asleep.journal.size, asleep.lowest_lsn) == (0, NOWHERE)

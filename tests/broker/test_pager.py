@@ -90,10 +90,6 @@ def test_nothing_sleeps_before_it_is_durable(world: World, client: Client) -> No
     assert asleep(world) > 0
 
 
-def expiring(client: Client) -> None:
-    fill(client, 50, expiration="60000")
-
-
 def of_two_queues(client: Client) -> None:
     client.queue("other", durable=True)
     for name in ("q", "other"):
@@ -102,7 +98,7 @@ def of_two_queues(client: Client) -> None:
         client.publish(b"x", "", "amq.fanout", properties=PERSISTENT)
 
 
-@pytest.mark.parametrize("publish", [expiring, of_two_queues])
+@pytest.mark.parametrize("publish", [of_two_queues])
 def test_what_could_not_be_had_again_stays_awake(
     world: World, client: Client, publish: Callable[[Client], None]
 ) -> None:
@@ -112,6 +108,62 @@ def test_what_could_not_be_had_again_stays_awake(
     world.settle()
     assert asleep(world) == 0
     assert len(client.bodies_in("q")) == 50
+
+
+@pytest.mark.parametrize("mode", [1, 2])
+def test_what_sleeps_expires_on_time(world: World, client: Client, mode: int) -> None:
+    """The whole backlog, with one time to live; nothing of it is left in memory."""
+    client.queue("brief", durable=True, arguments={"x-message-ttl": 10_000})
+    for _ in range(5):
+        fill(client, 20, "brief", delivery_mode=mode)
+        world.advance(1)
+    assert asleep(world, "brief") > 60
+    for left in (80, 60, 40, 20, 0):
+        world.advance(4.999 if left == 80 else 0.999)
+        assert client.count("brief") == left + 20
+        world.advance(0.001)
+        assert client.count("brief") == left
+    line = queue_of(world, "brief").ready.line
+    assert sum(len(block.entries) for block in line.blocks) <= 2 * BLOCK
+    check_accounts(world)
+    assert world.journal.live_bytes == 0
+
+
+def test_one_hasty_message_among_sleepers_expires_on_time(world: World, client: Client) -> None:
+    """And the others go on waiting, to the dead-letter exchange with none of them."""
+    client.queue("dead")
+    arguments = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
+    client.queue("brief", durable=True, arguments=arguments)
+    expirations = ["60000"] * 20 + ["5000"] + ["60000"] * 19
+    for number, expiration in enumerate(expirations):
+        client.publish(b"%d" % number, "brief", properties=PERSISTENT | {"expiration": expiration})
+    world.settle()
+    world.settle()
+    assert asleep(world, "brief") > 20
+    world.advance(4.999)
+    assert client.count("dead") == 0
+    world.advance(0.001)
+    assert client.bodies_in("dead") == [b"20"]
+    assert client.bodies_in("brief") == [b"%d" % number for number in range(40) if number != 20]
+    check_accounts(world)
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_time_goes_on_in_the_sleep_and_over_a_restart(world: World, client: Client, clean: bool) -> None:
+    """What comes back keeps its deadline as well."""
+    client.queue("brief", durable=True, arguments={"x-message-ttl": 10_000})
+    fill(client, 40, "brief")
+    world.advance(6)
+    again = world.restart(clean=clean)
+    assert asleep(again, "brief") > 20
+    reader = again.connect().open()
+    assert reader.get("brief", no_ack=False) is not None
+    reader.send(1, commands.Basic.Nack(0, True, True))
+    again.advance(3.9)
+    assert reader.count("brief") == 40
+    again.advance(0.2)
+    assert reader.count("brief") == 0
+    check_accounts(again)
 
 
 def test_transient_messages_are_spilled(world: World, client: Client) -> None:

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from pamqp import commands
 
-from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.recollection import CHUNK, Recollection
 from tests.support.client import World
@@ -109,15 +107,22 @@ def test_a_queue_that_is_gone_is_forgotten(world: World, recollection: Recollect
     assert finished(recollection) == []
 
 
-def test_what_has_a_time_to_live_stays_awake(world: World) -> None:
-    """Its clock runs."""
+def test_what_has_a_time_to_live_sleeps_until_then(world: World) -> None:
+    """The block is watched by its earliest deadline."""
     client = world.connect().open()
-    client.queue("brief", durable=True, arguments={"x-message-ttl": 60_000})
-    client.publish(b"x", "brief", properties=PERSISTENT)
-    queue = world.broker.vhosts["/"].queues["brief"]
-    found = Recollection(queue, world.broker.pager)
-    entries: list[Entry] = queue.ready.entries()
-    found.put(entries[0])
+    for name in ("brief", "again"):
+        client.queue(name, durable=True, arguments={"x-message-ttl": 60_000})
+    for expiration in ("50000", "70000", "40000"):
+        client.publish(b"x", "brief", properties=PERSISTENT | {"expiration": expiration})
+    queues = world.broker.vhosts["/"].queues
+    found = Recollection(queues["brief"], world.broker.pager)
+    for entry in queues["brief"].ready.entries():
+        found.put(entry)
+    world.advance(1)
     found.doze()
-    assert list(found.awake) == [1]
-    assert client.call(1, commands.Queue.Purge(queue="brief")).message_count == 1
+    assert found.awake == {}
+    found.queue = queues["again"]
+    found.finish(True, lambda queue, entry: queue.ready.push(entry))
+    [asleep] = queues["again"].ready.all_lines()[0].sleeping()
+    assert asleep.count == 3
+    assert asleep.deadline == pytest.approx(world.now + 39)

@@ -144,14 +144,14 @@ class World:
         return client
 
     def restart(self, *, clean: bool = True) -> "World":
-        """Another broker over the same disk, after a stop in good order or as if the process had died."""
+        """Another broker over the same disk, at once: after a stop in good order or a death."""
         for client in list(self.clients):
             client.session.connection_lost(self.now)
         if clean:
             self.broker.stop(self.now)
             self.commit()
         self.store.close()
-        return World(self.disk, self.config, drowsy=self.drowsy)
+        return World(self.disk, self.config, now=self.now, drowsy=self.drowsy)
 
 
 class Delivery:
