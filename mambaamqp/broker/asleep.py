@@ -1,8 +1,9 @@
 """A block of waiting messages that are on disk only: what must be known to find them again, packed.
 
-A message that sleeps costs SLOT_BYTES, whatever its size. One that is in the journal is read from there again
-(`fit`); one that is not has been written into the scratch (`may_be_spilled`) as a record of the same form.
-What is read back is checked against the checksum that was taken when it fell asleep.
+A message that sleeps costs SLOT_BYTES, whatever its size. One that is in the journal, in one piece, is read
+from there again (`fit`); others have been written into the scratch (`may_be_spilled`), as a record without
+content and the content behind it. What is read back is checked against the checksum that was taken when it
+fell asleep.
 """
 
 from collections.abc import Iterator
@@ -12,23 +13,28 @@ from zlib import crc32
 
 from mambaamqp.broker.entry import READY, Entry
 from mambaamqp.broker.message import NO_LSN, Message
-from mambaamqp.store.records import RECORD_BYTES_MAX, publish_one
+from mambaamqp.errors import StoreError
+from mambaamqp.store.decoding import RECORD_HEAD_BYTES, publish_in
+from mambaamqp.store.records import Publish, publish_one
 
 SLOT: Final = Struct("<qqIIIB")
 """position, place of the record (LSN, or address in the scratch), its octets, checksum of address and
 content, octets of the body, flags"""
 SLOT_BYTES: Final = SLOT.size
 
-SPILLED_BODY_BYTES_MAX: Final = RECORD_BYTES_MAX - 1024 * 1024
-"""Header and frames need room in a record too."""
 MARKED: Final = 1
 """It has been delivered before, or may have been."""
 SPILLED: Final = 2
-"""It stands in the scratch, not in the journal."""
+"""It is read from the scratch."""
+JOURNALED: Final = 4
+"""It is read from the scratch, but stands in the journal too, in a form that would be harder to read."""
 ENTRY_BYTES: Final = 290
 """What a message that is awake costs in memory besides its body, about."""
 NOWHERE: Final = 1 << 62
 """The lowest LSN of a block that has nothing in the journal."""
+
+FRAME_BYTES: Final = 8
+"""Of each frame beside its payload."""
 
 Slot = tuple[int, int, int, int, int, int]
 
@@ -47,19 +53,27 @@ def fit(entry: Entry, durable: int) -> bool:
 
 
 def may_be_spilled(entry: Entry) -> bool:
-    """Whether an entry that is not in the journal can be had again from a record in the scratch."""
+    """Whether an entry can be had again from the scratch: it is not in the journal, or in pieces."""
+    message = entry.message
     return (
-        not entry.journaled
-        and entry.state == READY
+        entry.state == READY
         and entry.delivery_count == 0
-        and entry.message.body_bytes <= SPILLED_BODY_BYTES_MAX
+        and (not entry.journaled or (message.references == 1 and message.more is not None))
     )
 
 
-def record_of(entry: Entry) -> bytes:
-    """An entry that is to be spilled, as the journal would have it."""
+def is_shared(entry: Entry) -> bool:
+    """Whether nothing but the other queues of its message, past or present, keeps an entry awake."""
     message = entry.message
-    return publish_one(
+    if not entry.journaled or entry.state != READY or entry.delivery_count:
+        return False
+    return message.references > 1 or (message.lsn == NO_LSN and message.more is None)
+
+
+def record_of(entry: Entry) -> bytes:
+    """What is written of an entry into the scratch: a record as the journal would have it, the content."""
+    message = entry.message
+    head = publish_one(
         message.dead_lettered,
         message.published_ms,
         entry.queue.serial,
@@ -67,8 +81,9 @@ def record_of(entry: Entry) -> bytes:
         0,
         entry.redelivered,
         message.address,
-        b"".join(message.pieces()),
+        b"",
     )
+    return b"".join((head, *message.pieces()))
 
 
 def awake_bytes_of(entry: Entry) -> int:
@@ -91,13 +106,40 @@ def slot_of(entry: Entry) -> bytes:
 
 
 def spilled_slot_of(entry: Entry, address: int, size: int) -> bytes:
-    """What is kept of an entry whose record stands in the scratch."""
-    return _slot(entry, address, size, SPILLED | (MARKED if entry.redelivered else 0))
+    """What is kept of an entry that has been written into the scratch, to this address and so many octets."""
+    flags = SPILLED | (JOURNALED if entry.journaled else 0) | (MARKED if entry.redelivered else 0)
+    return _slot(entry, address, size, flags)
+
+
+def spilled_in(octets: bytes, at: int, size: int, in_pieces: bool) -> Publish:
+    """What `record_of` wrote, `size` octets at `at`; StoreError if it is not there.
+
+    `in_pieces`: the content's header is a piece by itself, as of what stands in the journal in pieces.
+    """
+    head_bytes = RECORD_HEAD_BYTES + int.from_bytes(octets[at + 1 : at + RECORD_HEAD_BYTES], "big")
+    record = publish_in(octets, at, head_bytes)
+    begin, end = at + head_bytes, at + size
+    if not begin < end <= len(octets):
+        raise StoreError("there is no such content")
+    middle = begin + FRAME_BYTES + int.from_bytes(octets[begin + 3 : begin + 7], "big")
+    cuts = [begin, middle, end] if in_pieces else [begin, end]
+    record.content = [octets[cuts[at] : cuts[at + 1]] for at in range(len(cuts) - 1)]
+    return record
 
 
 def _slot(entry: Entry, place: int, size: int, flags: int) -> bytes:
     message = entry.message
     return SLOT.pack(entry.position, place, size, checksum(message), message.body_bytes, flags)
+
+
+def is_journaled(slot: Slot) -> bool:
+    """Whether the settlement of what sleeps there must be written."""
+    return slot[5] & (SPILLED | JOURNALED) != SPILLED
+
+
+def is_marked(slot: Slot) -> bool:
+    """Whether it has been delivered before, or may have been."""
+    return slot[5] & MARKED != 0
 
 
 class Span:

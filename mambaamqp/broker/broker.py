@@ -191,6 +191,13 @@ class Broker:
             self._keep_many(message, entries)
         message.enter(segment, len(entries))
 
+    def keep_apart(self, entry: Entry) -> None:
+        """Give an entry of a message of several queues a record, and a message, of its own."""
+        shared = entry.message
+        own = entry.message = shared.copy()
+        self.keep(own, [entry])
+        shared.release()
+
     def _keep_many(self, message: Message, entries: list[Entry]) -> None:
         targets: list[records.Target] = []
         for entry in entries:

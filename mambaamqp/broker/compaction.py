@@ -180,7 +180,7 @@ class Compaction:
 
     def _move_whole(self, message: Message, met: dict[Entry, None]) -> bool:
         """Move a message if all the entries that need it have been met; whether that was so."""
-        needed = [entry for entry in met if entry.state != GONE]
+        needed = [entry for entry in met if entry.state != GONE and entry.message is message]
         if not needed or len(needed) != message.references:
             return False
         self._move(message, needed)

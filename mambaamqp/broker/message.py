@@ -101,8 +101,13 @@ class Message:
         old_size = int.from_bytes(self.content[3:7], "big")
         channel = int.from_bytes(self.content[1:3], "big")
         rest = self.content[PREFIX_BYTES + old_size + 1 :]
-        content = b"".join((PREFIX.pack(FRAME_HEADER, channel, len(header)), header, b"\xce", rest))
-        copy = Message(self.address, content, self.body_bytes, self.persistent)
+        copy = self.copy()
+        copy.content = b"".join((PREFIX.pack(FRAME_HEADER, channel, len(header)), header, b"\xce", rest))
+        return copy
+
+    def copy(self) -> "Message":
+        """The same message, not in the journal yet; the content is shared."""
+        copy = Message(self.address, self.content, self.body_bytes, self.persistent)
         copy.more = self.more
         copy.priority = self.priority
         copy.expiration_ms = self.expiration_ms

@@ -8,9 +8,12 @@ heads, only the first block of a line stays. When the front of a line comes to a
 needs it, it is read back in one go, and the blocks behind it are announced to the operating system, so that
 it reads them meanwhile.
 
-What does not sleep: the head and the tail of a line, what came back, and whatever a slot does not say
-everything about: persistent messages of several queues or of more than a mebibyte. A block with a time to
-live is woken when its first message is due (`broker.expiry`).
+A message of several queues is written into the journal once more for each queue in which it is to sleep; one
+that stands there in many pieces is written into the scratch, and goes on standing in the journal too. A block
+with a time to live is woken when its first message is due (`broker.expiry`).
+
+What does not sleep: the head and the tail of a line, what came back, and, after a restart, what had been
+delivered before and counted.
 """
 
 import logging
@@ -20,23 +23,29 @@ from mypy_extensions import i64
 
 from mambaamqp.broker.asleep import (
     ENTRY_BYTES,
-    MARKED,
+    JOURNALED,
     SPILLED,
     Asleep,
     Slot,
     awake_bytes_of,
     checksum,
     fit,
+    is_journaled,
+    is_marked,
+    is_shared,
     may_be_spilled,
     record_of,
     slot_of,
+    spilled_in,
     spilled_slot_of,
 )
 from mambaamqp.broker.entry import GONE, Entry
+from mambaamqp.broker.message import NO_LSN
 from mambaamqp.broker.ready import BLOCK, Block, Line
 from mambaamqp.broker.revival import Revival
 from mambaamqp.errors import StoreError
 from mambaamqp.store.decoding import publish_in
+from mambaamqp.store.segment import Segment
 
 if TYPE_CHECKING:
     from mambaamqp.broker.broker import Broker
@@ -50,6 +59,8 @@ LINES_PER_BATCH: Final = 8
 """So many lines are looked at for that."""
 AHEAD_BLOCKS: Final = 8
 """So many are announced before they are needed."""
+PENDING_BYTES_MAX: Final = 4 * 1024 * 1024
+"""While so much is not on its way to the disk yet, nothing is written into the journal for its sleep."""
 SPAN_SLACK_BYTES: Final = 65_536
 """So many octets more than twice what is needed are read at once, rather than record by record."""
 
@@ -91,6 +102,8 @@ class Pager:
         self._lines: dict[Line, None] = {}
         self._revival = Revival()
         self._scratch_failed = False
+        self._standing: dict[int, Segment] = {}
+        """Where that stands in the journal which is read from this address of the scratch."""
 
     # What lines say
 
@@ -143,28 +156,35 @@ class Pager:
         """Put one block to sleep, or leave it awake for good; False when it is not the time for it yet."""
         if block.held:
             return False
-        durable = self.broker.journal.durable
         waiting = [entry for entry in block.entries if entry is not None and entry.state != GONE]
-        spilled: list[Entry] = []
-        fits = True
-        for entry in waiting:
-            if fit(entry, durable):
-                continue
-            if entry.journaled and entry.message.lsn + entry.message.kept_bytes() > durable:
-                return False
-            if may_be_spilled(entry):
-                spilled.append(entry)
-            else:
-                fits = False
+        if not self._are_durable(waiting):
+            return False
+        durable = self.broker.journal.durable
+        others = [entry for entry in waiting if not fit(entry, durable)]
+        fits = all(may_be_spilled(entry) for entry in others)
         line.rested = block.last
-        slots = self._spill(spilled) if fits and spilled else {}
-        if waiting and fits and len(slots) == len(spilled):
+        slots = self.spill(others) if fits and others else {}
+        if waiting and fits and len(slots) == len(others):
             line.tombstones -= len(block.entries) - len(waiting)
             packed = b"".join([slots[entry] if entry in slots else slot_of(entry) for entry in waiting])
-            self._fall_asleep(block, Asleep(packed, block.deadline))
+            self._fall_asleep(block, self.asleep(packed, block.deadline))
         return True
 
-    def _spill(self, entries: list[Entry]) -> dict[Entry, bytes]:
+    def _are_durable(self, entries: list[Entry]) -> bool:
+        """Whether all that is to be read from the journal can be; what is not there by itself is written."""
+        journal = self.broker.journal
+        ready = True
+        for entry in entries:
+            if is_shared(entry):
+                ready = False
+                if journal.pending_bytes > PENDING_BYTES_MAX:
+                    break
+                self.broker.keep_apart(entry)
+            elif entry.journaled and entry.message.lsn + entry.message.kept_bytes() > journal.durable:
+                ready = False
+        return ready
+
+    def spill(self, entries: list[Entry]) -> dict[Entry, bytes]:
         """Write entries into the scratch; their slots, or nothing if that cannot be written."""
         records = [record_of(entry) for entry in entries]
         try:
@@ -172,14 +192,25 @@ class Pager:
         except OSError as failure:
             if not self._scratch_failed:
                 self._scratch_failed = True
-                log.warning("cannot write scratch, so transient messages stay in memory: %s", failure)
+                log.warning("cannot write scratch, so messages stay in memory: %s", failure)
             return {}
         self._scratch_failed = False
         slots: dict[Entry, bytes] = {}
         for entry, record in zip(entries, records, strict=True):
             slots[entry] = spilled_slot_of(entry, address, len(record))
+            if entry.journaled and entry.message.segment is not None:
+                self._standing[address] = entry.message.segment
             address += len(record)
         return slots
+
+    def asleep(self, packed: bytes, deadline: float) -> Asleep:
+        """A block of these slots; `deadline` in monotonic seconds, none of them expires earlier."""
+        asleep = Asleep(packed, deadline)
+        for slot in asleep.slots():
+            segment = self._standing.get(slot[1]) if slot[5] & JOURNALED else None
+            if segment is not None:
+                asleep.lowest_lsn = min(asleep.lowest_lsn, segment.base_lsn)
+        return asleep
 
     def _fall_asleep(self, block: Block, asleep: Asleep) -> None:
         self.slept += asleep.count
@@ -233,8 +264,8 @@ class Pager:
             entry = self._entry(slot, scratch if slot[5] & SPILLED else journal, queue)
             if entry is not None:
                 entries.append(entry)
-                if lose and slot[5] & SPILLED:
-                    self.release_slot(slot)
+                if lose:
+                    self._leave_scratch(slot)
             elif lose:
                 self._lose(slot, queue)
         return entries
@@ -266,10 +297,13 @@ class Pager:
             return NOTHING
 
     def entry(self, slot: Slot, queue: "Queue") -> Entry | None:
-        """One entry that slept; None if it cannot be read, which is reported."""
+        """One entry, woken by itself; None if it cannot be read, which is reported."""
         entry = self._entry(slot, NOTHING, queue)
         if entry is None:
             self._report(slot, queue)
+            self.release_slot(slot)
+        else:
+            self._leave_scratch(slot)
         return entry
 
     def _entry(self, slot: Slot, octets: Octets, queue: "Queue") -> Entry | None:
@@ -279,18 +313,21 @@ class Pager:
             octets = self._read(place, size, flags)
             at = 0
         try:
-            record = publish_in(octets.octets, at, size)
+            if flags & SPILLED:
+                record = spilled_in(octets.octets, at, size, flags & JOURNALED != 0)
+            else:
+                record = publish_in(octets.octets, at, size)
         except StoreError:
             return None
-        message = self._revival.message(record, place)
+        message = self._revival.message(record, NO_LSN if flags & SPILLED else place)
         if checksum(message) != checked:
             return None
         entry = Entry(message, queue, position)
-        entry.redelivered = flags & MARKED != 0
+        entry.redelivered = is_marked(slot)
         queue.resume_clock(entry)
-        if not flags & SPILLED:
+        if is_journaled(slot):
             entry.journaled = True
-            message.segment = self.broker.journal.segment_of(place)
+            message.segment = self._segment_of(slot)
             message.references = 1
         return entry
 
@@ -313,6 +350,19 @@ class Pager:
             place + size,
         )
 
+    def _segment_of(self, slot: Slot) -> Segment | None:
+        """Where it stands in the journal; None if it does not."""
+        if slot[5] & JOURNALED:
+            return self._standing[slot[1]]
+        return None if slot[5] & SPILLED else self.broker.journal.segment_of(slot[1])
+
+    def _leave_scratch(self, slot: Slot) -> None:
+        """What stands there is not needed there any more."""
+        _, place, size, _, _, flags = slot
+        if flags & SPILLED:
+            self._standing.pop(place, None)
+            self.broker.journal.scratch.release(place, size)
+
     # What is settled in its sleep
 
     def release(self, asleep: Asleep) -> None:
@@ -322,11 +372,8 @@ class Pager:
 
     def release_slot(self, slot: Slot) -> None:
         """Nor this one."""
-        _, place, size, _, _, flags = slot
-        if flags & SPILLED:
-            self.broker.journal.scratch.release(place, size)
-            return
-        segment = self.broker.journal.segment_of(place)
+        segment, size = self._segment_of(slot), slot[2]
+        self._leave_scratch(slot)
         if segment is not None:
             segment.live -= 1
             segment.live_bytes -= size

@@ -12,7 +12,7 @@ in the middle of a batch (get, declare-ok, a length limit) calls `dispatch` firs
 from typing import TYPE_CHECKING
 
 from mambaamqp.broker.arguments import QueueArguments
-from mambaamqp.broker.asleep import MARKED, SPILLED
+from mambaamqp.broker.asleep import is_journaled, is_marked
 from mambaamqp.broker.consumers import Consumer, Rotation
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.entry import GONE, NEVER, READY, UNACKED, Entry
@@ -285,7 +285,7 @@ class Queue(Destination):
             if (asleep := self.ready.pop_asleep()) is not None:
                 self.broker.pager.release(asleep)
                 for slot in asleep.slots():
-                    if not slot[5] & SPILLED:
+                    if is_journaled(slot):
                         self.note_settled(slot[0])
             elif (entry := self.ready.pop()) is not None:
                 self.settle_unseen(entry)
@@ -337,7 +337,9 @@ class Queue(Destination):
         for line in self.ready.all_lines():
             self.returned += [entry for entry in line.awake() if entry.redelivered and entry.journaled]
             for asleep in line.sleeping():
-                self.marks += [(slot[0], 0) for slot in asleep.slots() if slot[5] == MARKED]
+                self.marks += [
+                    (slot[0], 0) for slot in asleep.slots() if is_marked(slot) and is_journaled(slot)
+                ]
         if self.returned or self.marks:
             self._owe()
 

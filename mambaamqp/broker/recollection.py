@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import i64
 
-from mambaamqp.broker.asleep import SLOT, SLOT_BYTES, Asleep, Slot, awake_bytes_of, fit, slot_of
+from mambaamqp.broker.asleep import (
+    MARKED,
+    SLOT,
+    SLOT_BYTES,
+    Slot,
+    awake_bytes_of,
+    fit,
+    may_be_spilled,
+    slot_of,
+)
 from mambaamqp.broker.entry import NEVER, Entry
 
 if TYPE_CHECKING:
@@ -103,12 +112,19 @@ class Recollection:
         pager = self.pager
         while self._order and pager.recalled_bytes > pager.budget_bytes:
             entry = self.awake.get(self._order.popleft())
-            if entry is not None and fit(entry, LAST_LSN):
-                self._sleep(entry)
+            slot = b"" if entry is None else self._slot_of(entry)
+            if entry is not None and slot:
+                self._sleep(entry, slot)
                 del self.awake[entry.position]
                 pager.recalled_bytes -= awake_bytes_of(entry)
 
-    def _sleep(self, entry: Entry) -> None:
+    def _slot_of(self, entry: Entry) -> bytes:
+        """Empty for what must stay awake."""
+        if fit(entry, LAST_LSN):
+            return slot_of(entry)
+        return self.pager.spill([entry]).get(entry, b"") if may_be_spilled(entry) else b""
+
+    def _sleep(self, entry: Entry, slot: bytes) -> None:
         level = self.queue.ready.level_of(entry)
         chunks = self.levels.setdefault(level, {})
         number, place = divmod(entry.position, CHUNK)
@@ -116,7 +132,7 @@ class Recollection:
         chunk = chunks.get(number)
         if chunk is None:
             chunk = chunks[number] = bytearray(CHUNK * SLOT_BYTES)
-        chunk[place * SLOT_BYTES : (place + 1) * SLOT_BYTES] = slot_of(entry)
+        chunk[place * SLOT_BYTES : (place + 1) * SLOT_BYTES] = slot
 
     def _note_deadline(self, chunk: tuple[int, int], entry: Entry) -> None:
         self.queue.resume_clock(entry)
@@ -153,13 +169,18 @@ class Recollection:
             entries = awake.get(number, [])
             deadline = self.deadlines.pop((level, number), NEVER)
             if packed and not entries:
-                self.queue.ready.push_asleep(Asleep(packed, deadline), level)
+                self.queue.ready.push_asleep(self.pager.asleep(packed, deadline), level)
                 continue
             if packed:
-                entries += self.pager.read(Asleep(packed, deadline), self.queue, lose=False)
+                entries += self._woken(packed)
                 entries.sort(key=_position)
             for entry in entries:
                 let_stand(self.queue, entry)
+
+    def _woken(self, packed: bytes) -> list[Entry]:
+        slots: list[Slot] = list(SLOT.iter_unpack(packed))
+        entries = [self.pager.entry(slot, self.queue) for slot in slots]
+        return [entry for entry in entries if entry is not None]
 
 
 def _position(entry: Entry) -> i64:
@@ -175,7 +196,8 @@ def _packed(chunk: bytearray | None, clean: bool) -> bytes:
     if chunk is None:
         return b""
     if not clean:
-        chunk[SLOT_BYTES - 1 :: SLOT_BYTES] = bytes((1,)) * CHUNK
+        all_flags = slice(SLOT_BYTES - 1, None, SLOT_BYTES)
+        chunk[all_flags] = bytes([flags | MARKED for flags in chunk[all_flags]])
     parts = []
     for at in range(0, len(chunk), SLOT_BYTES):
         if any(chunk[at : at + SLOT_BYTES - 1]):

@@ -6,23 +6,27 @@ import pytest
 
 from mambaamqp.broker.asleep import (
     NOWHERE,
+    SLOT,
     SLOT_BYTES,
     SPILLED,
-    SPILLED_BODY_BYTES_MAX,
     Asleep,
     awake_bytes_of,
     checksum,
     fit,
+    is_journaled,
+    is_marked,
+    is_shared,
     may_be_spilled,
     record_of,
     slot_of,
+    spilled_in,
     spilled_slot_of,
 )
 from mambaamqp.broker.entry import GONE, NEVER, Entry
 from mambaamqp.broker.message import NO_LSN
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.vhost import VirtualHost
-from mambaamqp.store.decoding import publish_in
+from mambaamqp.errors import StoreError
 from tests.broker.conftest import message
 from tests.support.client import World
 
@@ -100,7 +104,7 @@ def test_nobody_else_is(entry: Entry, change: Callable[[Entry], None]) -> None:
 
 
 def test_what_is_not_in_the_journal_may_be_spilled(vhost: VirtualHost, make: Make) -> None:
-    """Unless a slot does not say all of it, or a record does not hold it."""
+    """Unless a slot does not say all of it."""
     queue = make()
     vhost.enqueue(message(b"body", delivery_mode=1), [queue])
     (found,) = queue.ready.entries()
@@ -108,22 +112,61 @@ def test_what_is_not_in_the_journal_may_be_spilled(vhost: VirtualHost, make: Mak
     assert not fit(found, FAR)
     found.delivery_count = 1
     assert not may_be_spilled(found)
-    found.delivery_count, found.message.body_bytes = 0, SPILLED_BODY_BYTES_MAX + 1
-    assert not may_be_spilled(found)
 
 
-def test_a_spilled_entry_is_a_record(vhost: VirtualHost, make: Make) -> None:
-    """As the journal would have it; its slot says where."""
+def test_what_is_in_the_journal_in_pieces_may_be_spilled(entry: Entry) -> None:
+    """Unless other queues need it too."""
+    assert not may_be_spilled(entry)
+    entry.message.more, entry.message.lsn = [b"piece"], NO_LSN
+    assert may_be_spilled(entry)
+    entry.message.references = 2
+    assert not may_be_spilled(entry)
+
+
+def test_a_message_of_several_queues_is_shared(entry: Entry) -> None:
+    """And of one queue, if its record is for several yet; not if that is in pieces."""
+    assert not is_shared(entry)
+    entry.message.references = 2
+    assert is_shared(entry)
+    entry.message.references, entry.message.lsn = 1, NO_LSN
+    assert is_shared(entry)
+    entry.message.more = [b"piece"]
+    assert not is_shared(entry)
+    entry.message.references = 2
+    assert is_shared(entry)
+    entry.delivery_count = 1
+    assert not is_shared(entry)
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_what_is_spilled_is_found_again(vhost: VirtualHost, make: Make, in_pieces: bool) -> None:
+    """All that a client sees, with the content's header by itself where it was; its slot says where."""
     queue = make()
     vhost.enqueue(message(b"body", delivery_mode=1, app_id="a"), [queue])
     (found,) = queue.ready.entries()
     octets = record_of(found)
-    record = publish_in(b"__" + octets, 2, len(octets))
-    assert (record.address, record.content) == (found.message.address, found.message.pieces())
+    record = spilled_in(b"__" + octets, 2, len(octets), in_pieces)
+    assert record.address == found.message.address
+    assert b"".join(record.content) == found.message.content
+    assert len(record.content) == 1 + in_pieces
+    assert record.content[-1].endswith(b"body\xce")
     asleep = Asleep(spilled_slot_of(found, 500, len(octets)), NEVER)
     assert list(asleep.slots()) == [(1, 500, len(octets), checksum(found.message), 4, SPILLED)]
     assert (asleep.scratch.start, asleep.scratch.size) == (500, len(octets))
     assert (asleep.journal.size, asleep.lowest_lsn) == (0, NOWHERE)
+    with pytest.raises(StoreError):
+        spilled_in(octets[:-1], 0, len(octets), in_pieces)
+
+
+def test_whose_settlement_is_written(entry: Entry) -> None:
+    """What is in the journal's hands, wherever it is read from."""
+    places = {"journal": slot_of(entry), "both": spilled_slot_of(entry, 5, 100)}
+    entry.journaled = False
+    entry.redelivered = True
+    places["scratch"] = spilled_slot_of(entry, 5, 100)
+    slots = {name: SLOT.unpack(packed) for name, packed in places.items()}
+    assert [name for name, slot in slots.items() if is_journaled(slot)] == ["journal", "both"]
+    assert [name for name, slot in slots.items() if is_marked(slot)] == ["scratch"]
 
 
 def test_large_messages_count_in_full(entry: Entry) -> None:

@@ -301,3 +301,19 @@ def test_a_disk_that_does_not_keep_up_is_waited_for(world: World, client: Client
     world.hold = False
     world.advance(0.1)
     assert world.broker.compaction.moved_messages >= 1
+
+
+def test_a_copy_that_was_made_meanwhile_is_not_moved_for_its_message(world: World, client: Client) -> None:
+    """It was met in one of its two queues, which then got a record of its own: the other is not forgotten."""
+    for name in ("old", "q"):
+        client.call(1, commands.Queue.Bind(queue=name, exchange="amq.fanout"))
+    client.publish(b"x", "", "amq.fanout", properties=PERSISTENT)
+    queues = world.broker.vhosts["/"].queues
+    [met] = queues["old"].ready.entries()
+    message, compaction = met.message, world.broker.compaction
+    compaction._gather(message, met)
+    world.broker.keep_apart(met)
+    assert not compaction._move_whole(message, compaction._gathered[message])
+    check_accounts(world)
+    again = world.restart(clean=False).connect().open()
+    assert again.bodies_in("old") == again.bodies_in("q") == [b"x"]

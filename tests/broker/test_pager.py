@@ -1,12 +1,12 @@
 """mambaamqp/broker/pager.py: what waits far from the front sleeps, and nobody can tell."""
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pamqp import commands
 
+from mambaamqp.broker.asleep import JOURNALED, SPILLED
 from mambaamqp.broker.queue import Queue
 from mambaamqp.server.housekeeping import tidy
 from tests.support.accounts import check_accounts
@@ -90,24 +90,87 @@ def test_nothing_sleeps_before_it_is_durable(world: World, client: Client) -> No
     assert asleep(world) > 0
 
 
-def of_two_queues(client: Client) -> None:
+def publish_to_two(client: Client, count: int, **properties: Any) -> list[bytes]:
+    """So many messages, each for the queues q and other; their bodies."""
     client.queue("other", durable=True)
     for name in ("q", "other"):
         client.call(1, commands.Queue.Bind(queue=name, exchange="amq.fanout"))
-    for _ in range(50):
-        client.publish(b"x", "", "amq.fanout", properties=PERSISTENT)
+    sent = [b"%d" % number for number in range(count)]
+    for body in sent:
+        client.publish(body, "", "amq.fanout", properties=PERSISTENT | properties)
+    for _ in range(3):
+        client.world.settle()
+    return sent
 
 
-@pytest.mark.parametrize("publish", [of_two_queues])
-def test_what_could_not_be_had_again_stays_awake(
-    world: World, client: Client, publish: Callable[[Client], None]
-) -> None:
-    """And is no trouble."""
-    publish(client)
+def test_messages_of_several_queues_sleep_in_each(world: World, client: Client) -> None:
+    """Each by itself, settled by itself."""
+    sent = publish_to_two(client, 60)
+    assert min(asleep(world), asleep(world, "other")) > 40
+    check_accounts(world)
+    assert client.bodies_in("q") == sent
+    world.commit()
+    check_accounts(world)
+    again = world.restart(clean=False)
+    reader = again.connect().open()
+    assert reader.count("q") == 0
+    assert reader.bodies_in("other") == sent
+    again.settle()
+    assert again.journal.live_bytes == 0
+
+
+def test_one_queue_awake_and_one_asleep(world: World, client: Client) -> None:
+    """What the one takes, and acknowledges or gives back, is no matter of the other."""
+    sent = publish_to_two(client, 60)
+    for number in range(60):
+        delivery = client.get("other", no_ack=False)
+        assert delivery is not None
+        client.send(1, commands.Basic.Nack(delivery.method.delivery_tag, False, number % 2 == 0))
+        if number % 2 == 0:
+            assert client.get("other") is not None
+    assert client.count("other") == 0
+    again = world.restart(clean=False)
+    assert again.connect().open().bodies_in("q") == sent
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_messages_in_pieces_sleep_in_the_scratch(world: World, client: Client, clean: bool) -> None:
+    """And stand in the journal: for settlements, for compaction, and for the next start."""
+    client.queue("large", durable=True)
+    sent = [bytes((number,)) * (1 << 21) for number in range(20)]
+    for body in sent:
+        client.publish(body, "large", properties=PERSISTENT | {"app_id": "a"})
+        world.settle()
     world.settle()
+    assert asleep(world, "large") > 10
+    flags = [slot[5] for found in queue_of(world, "large").ready.line.sleeping() for slot in found.slots()]
+    assert set(flags) == {SPILLED | JOURNALED}
+    check_accounts(world)
+    assert client.get("large") is not None
+    again = world.restart(clean=clean)
+    assert asleep(again, "large") > 5
+    check_accounts(again)
+    reader = again.connect().open()
+    found = [reader.get("large") for _ in range(19)]
+    assert [each.body for each in found if each] == sent[1:]
+    assert {(each.properties.app_id, each.method.redelivered) for each in found if each} == {("a", not clean)}
+    again.settle()
+    assert again.journal.live_bytes == 0
+    assert sum(again.journal.scratch._live.values()) == 0
+
+
+def test_what_is_purged_in_the_scratch_is_settled_in_the_journal(world: World, client: Client) -> None:
+    """Or it would be back after the next start."""
+    client.queue("large", durable=True)
+    for _ in range(12):
+        client.publish(bytes(1 << 21), "large", properties=PERSISTENT)
+        world.settle()
     world.settle()
-    assert asleep(world) == 0
-    assert len(client.bodies_in("q")) == 50
+    assert asleep(world, "large") > 3
+    assert client.call(1, commands.Queue.Purge(queue="large")).message_count == 12
+    world.settle()
+    assert world.journal.live_bytes == 0
+    assert world.restart(clean=False).connect().open().count("large") == 0
 
 
 @pytest.mark.parametrize("mode", [1, 2])
