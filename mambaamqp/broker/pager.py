@@ -125,12 +125,12 @@ class Pager:
 
     def relieve(self) -> None:
         """The end of a batch: put some blocks to sleep if there is need."""
-        slept = self._put_lines_to_sleep(self.head_blocks)
+        slept = self._put_lines_to_sleep(heads=False)
         if not slept and self.awake_bytes > self.budget_bytes + self.budget_bytes // 4:
-            self._put_lines_to_sleep(1)
+            self._put_lines_to_sleep(heads=True)
 
-    def _put_lines_to_sleep(self, head_blocks: i64) -> int:
-        """Some blocks of some lines, behind so many at the front; how many it were."""
+    def _put_lines_to_sleep(self, heads: bool) -> int:
+        """Some blocks of some lines: those behind the heads, or those of the heads; how many it were."""
         slept = 0
         for _ in range(min(LINES_PER_BATCH, len(self._lines))):
             if slept >= BLOCKS_PER_BATCH or self.awake_bytes <= self.budget_bytes:
@@ -138,18 +138,27 @@ class Pager:
             line = next(iter(self._lines))
             del self._lines[line]
             self._lines[line] = None
-            if head_blocks == 1:
-                line.rested = 0
-            slept += self._put_to_sleep(line, head_blocks, BLOCKS_PER_BATCH - slept)
+            slept += (
+                self._put_head_to_sleep(line) if heads else self._put_to_sleep(line, BLOCKS_PER_BATCH - slept)
+            )
         return slept
 
-    def _put_to_sleep(self, line: Line, head_blocks: i64, most: int) -> int:
+    def _put_to_sleep(self, line: Line, most: int) -> int:
         slept = 0
         while slept < most and self.awake_bytes > self.budget_bytes:
-            block = line.next_to_rest(head_blocks)
+            block = line.next_to_rest(self.head_blocks)
             if block is None or not self._sleep(line, block):
                 break
+            line.rested = block.last
             slept += block.asleep is not None
+        return slept
+
+    def _put_head_to_sleep(self, line: Line) -> int:
+        """All but the first block, and the last one, which is not complete."""
+        slept = 0
+        for block in line.blocks[1 : int(min(self.head_blocks, len(line.blocks) - 1))]:
+            if self.awake_bytes > self.budget_bytes and block.asleep is None and not block.unfit:
+                slept += self._sleep(line, block) and block.asleep is not None
         return slept
 
     def _sleep(self, line: Line, block: Block) -> bool:
@@ -162,8 +171,8 @@ class Pager:
         durable = self.broker.journal.durable
         others = [entry for entry in waiting if not fit(entry, durable)]
         fits = all(may_be_spilled(entry) for entry in others)
-        line.rested = block.last
         slots = self.spill(others) if fits and others else {}
+        block.unfit = True
         if waiting and fits and len(slots) == len(others):
             line.tombstones -= len(block.entries) - len(waiting)
             packed = b"".join([slots[entry] if entry in slots else slot_of(entry) for entry in waiting])
@@ -230,6 +239,7 @@ class Pager:
         entries += self.read(asleep, queue, lose=True)
         block.entries = entries
         block.asleep = None
+        block.unfit = False
         for entry in entries:
             if entry is not None:
                 block.awake_bytes += awake_bytes_of(entry)

@@ -37,6 +37,8 @@ class Block:
         self.body_bytes: i64 = 0
         """Of its bodies, when it was complete."""
         self.asleep: Asleep | None = None
+        self.unfit = False
+        """It has been found that it cannot sleep."""
         self.held = False
         """Somebody is at its entries: it must not fall asleep."""
         self.awake_bytes: i64 = 0

@@ -32,6 +32,9 @@ CHUNK: Final = 256
 LAST_LSN: Final = (1 << 62) - 1
 """All of the log is durable while it is replayed."""
 
+MARK: Final = bytes([flags | MARKED for flags in range(256)])
+"""Flags → the same flags, marked."""
+
 Chunks = dict[int, bytearray]
 """Position // CHUNK → its slots; those of nobody are zeros."""
 
@@ -196,8 +199,7 @@ def _packed(chunk: bytearray | None, clean: bool) -> bytes:
     if chunk is None:
         return b""
     if not clean:
-        all_flags = slice(SLOT_BYTES - 1, None, SLOT_BYTES)
-        chunk[all_flags] = bytes([flags | MARKED for flags in chunk[all_flags]])
+        chunk[SLOT_BYTES - 1 :: SLOT_BYTES] = chunk[SLOT_BYTES - 1 :: SLOT_BYTES].translate(MARK)
     parts = []
     for at in range(0, len(chunk), SLOT_BYTES):
         if any(chunk[at : at + SLOT_BYTES - 1]):

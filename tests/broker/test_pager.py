@@ -159,6 +159,24 @@ def test_messages_in_pieces_sleep_in_the_scratch(world: World, client: Client, c
     assert sum(again.journal.scratch._live.values()) == 0
 
 
+def test_what_cannot_sleep_is_tried_once(
+    world: World, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a backlog of such would cost every batch a look at all of it."""
+    tried: list[bytes] = []
+
+    def write(octets: bytes) -> int:
+        tried.append(octets)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(world.journal.scratch, "write", write)
+    fill(client, 60, delivery_mode=1)
+    for _ in range(20):
+        client.publish(b"more", properties={"delivery_mode": 1})
+    assert len(tried) <= 80 // BLOCK
+    assert len(set(tried)) == len(tried)
+
+
 def test_what_is_purged_in_the_scratch_is_settled_in_the_journal(world: World, client: Client) -> None:
     """Or it would be back after the next start."""
     client.queue("large", durable=True)
