@@ -22,6 +22,7 @@ from mambaamqp.broker.asleep import (
     slot_of,
 )
 from mambaamqp.broker.entry import NEVER, Entry
+from mambaamqp.broker.ready import BLOCK_BYTES
 
 if TYPE_CHECKING:
     from mambaamqp.broker.pager import Pager
@@ -130,12 +131,12 @@ class Recollection:
     def _sleep(self, entry: Entry, slot: bytes) -> None:
         level = self.queue.ready.level_of(entry)
         chunks = self.levels.setdefault(level, {})
-        number, place = divmod(entry.position, CHUNK)
+        number = entry.position // CHUNK
         self._note_deadline((level, number), entry)
         chunk = chunks.get(number)
         if chunk is None:
             chunk = chunks[number] = bytearray(CHUNK * SLOT_BYTES)
-        chunk[place * SLOT_BYTES : (place + 1) * SLOT_BYTES] = slot
+        _place(chunk, entry.position, slot)
 
     def _note_deadline(self, chunk: tuple[int, int], entry: Entry) -> None:
         self.queue.resume_clock(entry)
@@ -168,17 +169,33 @@ class Recollection:
     ) -> None:
         chunks = self.levels.pop(level, {})
         for number in sorted(awake.keys() | chunks.keys()):
-            packed = _packed(chunks.pop(number, None), clean)
+            chunk = chunks.pop(number, None)
             entries = awake.get(number, [])
+            if chunk is not None:
+                entries = self._lull(chunk, (level, number), entries)
+            packed = _packed(chunk, clean)
             deadline = self.deadlines.pop((level, number), NEVER)
             if packed and not entries:
-                self.queue.ready.push_asleep(self.pager.asleep(packed, deadline), level)
+                for slots in _cut(packed):
+                    self.queue.ready.push_asleep(self.pager.asleep(slots, deadline), level)
                 continue
             if packed:
                 entries += self._woken(packed)
                 entries.sort(key=_position)
             for entry in entries:
                 let_stand(self.queue, entry)
+
+    def _lull(self, chunk: bytearray, key: tuple[int, int], entries: list[Entry]) -> list[Entry]:
+        """Let awake entries of a chunk that sleeps for the most part sleep too; those that cannot."""
+        awake: list[Entry] = []
+        for entry in entries:
+            slot = self._slot_of(entry)
+            if not slot:
+                awake.append(entry)
+                continue
+            self._note_deadline(key, entry)
+            _place(chunk, entry.position, slot)
+        return awake
 
     def _woken(self, packed: bytes) -> list[Entry]:
         slots: list[Slot] = list(SLOT.iter_unpack(packed))
@@ -188,6 +205,23 @@ class Recollection:
 
 def _position(entry: Entry) -> i64:
     return entry.position
+
+
+def _place(chunk: bytearray, position: int, slot: bytes) -> None:
+    at = position % CHUNK * SLOT_BYTES
+    chunk[at : at + SLOT_BYTES] = slot
+
+
+def _cut(packed: bytes) -> list[bytes]:
+    """Slots with about as many octets of bodies as a block of a line has: it is woken in one go."""
+    parts, begin, body_bytes = [], 0, 0
+    for at in range(0, len(packed), SLOT_BYTES):
+        slot: Slot = SLOT.unpack_from(packed, at)
+        if body_bytes >= BLOCK_BYTES:
+            parts.append(packed[begin:at])
+            begin, body_bytes = at, 0
+        body_bytes += slot[4]
+    return [*parts, packed[begin:]]
 
 
 def _slots_of(chunk: bytearray) -> list[Slot]:

@@ -89,6 +89,7 @@ def test_a_later_copy_counts(world: World, recollection: Recollection) -> None:
     """Compaction moved the message: it stands in the log twice, and is needed once."""
     moved = next(entry for entry in recollection.queue.ready.entries() if entry.position == 7)
     world.broker.keep(moved.message, [moved])
+    world.commit()
     live = world.journal.live_bytes
     recollection.put(moved)
     assert world.journal.live_bytes == live - moved.message.kept_bytes()
@@ -126,3 +127,18 @@ def test_what_has_a_time_to_live_sleeps_until_then(world: World) -> None:
     [asleep] = queues["again"].ready.all_lines()[0].sleeping()
     assert asleep.count == 3
     assert asleep.deadline == pytest.approx(world.now + 39)
+
+
+def test_large_messages_sleep_in_small_blocks(world: World, recollection: Recollection) -> None:
+    """Those at the end of the log too, or a start would have a whole chunk of them in memory."""
+    client = world.connect().open()
+    client.queue("large", durable=True)
+    for _ in range(6):
+        client.publish(bytes(1 << 20), "large", properties=PERSISTENT)
+        world.settle()
+    world.settle()
+    again = world.restart()
+    [line] = again.broker.vhosts["/"].queues["large"].ready.all_lines()
+    assert sum(found.count for found in line.sleeping()) >= 5
+    assert max(found.body_bytes for found in line.sleeping()) == 1 << 20
+    assert [len(body) for body in again.connect().open().bodies_in("large")] == [1 << 20] * 6
