@@ -278,6 +278,11 @@ class Broker:
         """Take over what the journal holds: (LSN, segment, record) triples in order."""
         Replay(self).run(stored)
 
+    def go_on_with(self, journal: Journal) -> None:
+        """Write there from now on; what was spilled while the log was replayed is still needed."""
+        journal.scratch = self.journal.scratch
+        self.journal = journal
+
     def checkpoint(self) -> None:
         """Say all durable topology again, so that the journal may let its oldest segments go."""
         journal = self.journal

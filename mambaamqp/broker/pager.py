@@ -101,6 +101,8 @@ class Pager:
         """Messages that were put to sleep, and woken, since the start."""
         self._lines: dict[Line, None] = {}
         self._revival = Revival()
+        self.spills = True
+        """Whether the scratch may be written."""
         self._scratch_failed = False
         self._standing: dict[int, Segment] = {}
         """Where that stands in the journal which is read from this address of the scratch."""
@@ -195,6 +197,8 @@ class Pager:
 
     def spill(self, entries: list[Entry]) -> dict[Entry, bytes]:
         """Write entries into the scratch; their slots, or nothing if that cannot be written."""
+        if not self.spills:
+            return {}
         records = [record_of(entry) for entry in entries]
         try:
             address = self.broker.journal.scratch.write(b"".join(records))

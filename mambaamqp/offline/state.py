@@ -51,6 +51,7 @@ def read(directory: str, disk: Disk, progress: Progress = unheard) -> State:
     store = open_store(directory, looking)
     access = Access.from_config(Config())
     broker = Broker(access, deaf_journal(directory, looking), 0.0, 0.0)
+    broker.pager.spills = False
     broker.recover(_watched(store.records(), progress))
     return State(broker, store.findings, store.warnings)
 

@@ -93,8 +93,8 @@ def recover(config: Config, store: Recovered, disk: Disk) -> Broker:
     journal = deaf_journal(store.directory, disk)
     broker = Broker(access, journal, trio.current_time(), time.time(), limits=config.limits)
     broker.recover(store.records())
-    broker.journal = store.journal(
-        segment_bytes=config.store.segment_bytes, sync=config.store.sync == "always"
+    broker.go_on_with(
+        store.journal(segment_bytes=config.store.segment_bytes, sync=config.store.sync == "always")
     )
     for vhost in config.vhosts:
         broker.put_vhost(vhost.name)

@@ -142,3 +142,17 @@ def test_large_messages_sleep_in_small_blocks(world: World, recollection: Recoll
     assert sum(found.count for found in line.sleeping()) >= 5
     assert max(found.body_bytes for found in line.sleeping()) == 1 << 20
     assert [len(body) for body in again.connect().open().bodies_in("large")] == [1 << 20] * 6
+
+
+def test_without_scratch_large_messages_stay_awake(world: World) -> None:
+    """Whoever only looks at a store writes nothing, and sees all."""
+    client = world.connect().open()
+    client.queue("large", durable=True)
+    client.publish(bytes(1 << 21), "large", properties=PERSISTENT)
+    queue = world.broker.vhosts["/"].queues["large"]
+    found = Recollection(queue, world.broker.pager)
+    found.pager.spills = False
+    for entry in queue.ready.entries():
+        found.put(entry)
+    found.doze()
+    assert list(found.awake) == [1]

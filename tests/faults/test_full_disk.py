@@ -60,25 +60,16 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
         subprocess.run(["umount", str(path)], check=True)
 
 
-def until_it_says(broker: BrokerProcess, text: str) -> None:
-    """Read the broker's log up to a line."""
-    assert broker.process.stderr is not None
-    for line in broker.process.stderr:
-        if text in line:
-            return
-    raise AssertionError(f"the broker ended and never said {text!r}")
-
-
 def fill_up(disk: SmallDisk, broker: BrokerProcess) -> None:
     """Not an octet is left."""
     disk.fill(0)
-    until_it_says(broker, "nothing is confirmed until there is room")
+    broker.until_it_says("nothing is confirmed until there is room")
 
 
 def fill_beyond_the_mark(disk: SmallDisk, broker: BrokerProcess) -> None:
     """Less is left than the broker wants to keep free."""
     disk.fill(MARK_BYTES // 2)
-    until_it_says(broker, "disk alarm")
+    broker.until_it_says("disk alarm")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ def test_a_look_leaves_no_trace(leave: Leave) -> None:
     found = state.read(directory, OsDisk())
     assert contents(directory) == before
     assert [finding.torn for finding in found.findings] == [False]
+    assert not found.broker.pager.spills
 
 
 def test_it_finds_what_a_broker_would(leave: Leave) -> None:

@@ -20,6 +20,7 @@ from mambaamqp.session.connection import Session
 from mambaamqp.session.peer import Peer
 from mambaamqp.session.settings import SessionSettings
 from mambaamqp.store.commit import Commit
+from mambaamqp.store.journal import deaf_journal
 from mambaamqp.store.recovery import open_store
 from mambaamqp.wire.framing import FRAME_METHOD
 from mambaamqp.wire.framing import frame as pack
@@ -80,10 +81,8 @@ class World:
             setattr(self.settings, name, value)
         self.access = Access.from_config(self.config)
         self.store = open_store("/store", self.disk)
-        recovered = self.store.records()
-        replayed = list(recovered)
-        self.journal = self.store.journal(segment_bytes=segment_bytes, sync=sync)
-        self.broker = Broker(self.access, self.journal, now, WALL_SECONDS + now, limits=self.config.limits)
+        deaf = deaf_journal("/store", self.disk)
+        self.broker = Broker(self.access, deaf, now, WALL_SECONDS + now, limits=self.config.limits)
         if drowsy:
             self.broker.pager.budget_bytes = 0
             self.broker.pager.block_size = drowsy
@@ -91,7 +90,9 @@ class World:
         self.drowsy = drowsy
         for vhost in self.access.vhosts:
             self.broker.put_vhost(vhost)
-        self.broker.recover(replayed)
+        self.broker.recover(self.store.records())
+        self.journal = self.store.journal(segment_bytes=segment_bytes, sync=sync)
+        self.broker.go_on_with(self.journal)
         self.in_flight: Commit | None = None
         self.commit()
         self.clients: list[Client] = []

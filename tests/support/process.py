@@ -13,6 +13,7 @@ import pika
 
 READY_LINES_MAX = 50
 STOP_SECONDS = 15
+SAY_SECONDS = 60
 
 
 class BrokerProcess:
@@ -32,6 +33,8 @@ class BrokerProcess:
         ]
         self._process: subprocess.Popen[str] | None = None
         self._errors: list[str] = []
+        self._heard = threading.Condition()
+        self._ended = False
         self._listener = threading.Thread(target=self._listen, daemon=True)
         """Reads the log while the broker runs: a full pipe would stop it in the middle of a line."""
 
@@ -65,7 +68,22 @@ class BrokerProcess:
 
     def _listen(self) -> None:
         assert self.process.stderr is not None
-        self._errors.extend(self.process.stderr)
+        for line in self.process.stderr:
+            with self._heard:
+                self._errors.append(line)
+                self._heard.notify_all()
+        with self._heard:
+            self._ended = True
+            self._heard.notify_all()
+
+    def until_it_says(self, text: str) -> None:
+        """Wait for a line of its log with this text, unless there was one already."""
+        with self._heard:
+            said = self._heard.wait_for(lambda: self._ended or self._said(text), SAY_SECONDS)
+            assert said and self._said(text), f"the broker never said {text!r}"
+
+    def _said(self, text: str) -> bool:
+        return any(text in line for line in self._errors)
 
     @property
     def process(self) -> "subprocess.Popen[str]":
