@@ -17,7 +17,7 @@ import attrs
 from mambaamqp.access.mechanisms import Credentials
 from mambaamqp.access.passwords import VerifiedCache, check_hash, hash_password, verify
 from mambaamqp.access.patterns import compile_pattern
-from mambaamqp.access.users import User, Users
+from mambaamqp.access.users import ADMINISTRATOR, User, Users
 from mambaamqp.config import Config, PermissionConfig, UserConfig
 from mambaamqp.errors import AccessRefused, ConfigError, NotAllowed
 
@@ -109,6 +109,12 @@ def authorize_any(actor: Actor, kind: Kind, name: str) -> None:
     """Return if `actor` has any one of the three rights (passive declare); else AccessRefused."""
     if not (actor.allowed(Right.READ, kind, name) or actor.allowed(Right.WRITE, kind, name)):
         authorize(actor, Right.CONFIGURE, kind, name)
+
+
+def authorize_tag(actor: Actor, tag: str) -> None:
+    """Return if `actor` has this tag, or is an administrator; else AccessRefused (403)."""
+    if tag not in actor.user.tags and ADMINISTRATOR not in actor.user.tags:
+        raise AccessRefused(f"user '{actor.user.name}' needs the tag {tag} in vhost '{actor.vhost}'")
 
 
 def checked_name(kind: Kind, name: str) -> str:

@@ -9,6 +9,10 @@ from typing import Final
 
 import attrs
 
+ADMINISTRATOR: Final = "administrator"
+"""The tag of who may do everything that is not a matter of permissions."""
+POLICYMAKER: Final = "policymaker"
+"""The tag of who may set policies."""
 IMPERSONATOR: Final = "impersonator"
 """The tag that lets a publisher name somebody else in the user-id property."""
 

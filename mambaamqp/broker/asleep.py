@@ -154,10 +154,12 @@ class Span:
 class Asleep:
     """Slots in the order of their positions; at least one."""
 
-    def __init__(self, packed: bytes, deadline: float) -> None:
-        """`deadline`: in monotonic seconds, none of them expires earlier."""
+    def __init__(self, packed: bytes, deadline: float, oldest_ms: int) -> None:
+        """`deadline`: in monotonic seconds, none of them expires earlier; none was published before
+        `oldest_ms` since 1970."""
         self.packed = packed
         self.deadline = deadline
+        self.oldest_ms = oldest_ms
         slots = list(self.slots())
         self.count = len(slots)
         self.first = slots[0][0]

@@ -17,6 +17,7 @@ from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.message import NO_LSN, Message
 from mambaamqp.broker.pace import CHECK_SECONDS
 from mambaamqp.broker.pager import Pager
+from mambaamqp.broker.parameters import Parameters
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.replay import Replay
 from mambaamqp.broker.snapshot import write_topology
@@ -58,6 +59,7 @@ class Broker:
         self.now = now
         self.wall_ms = int(wall_seconds * 1000)
         self.vhosts: dict[str, VirtualHost] = {}
+        self.parameters = Parameters(self)
         self.queue_serial = 0
         self.dirty: list[Queue] = []
         self.settling: list[Queue] = []
@@ -289,6 +291,7 @@ class Broker:
         journal.begin_checkpoint()
         for vhost in self.vhosts.values():
             write_topology(vhost, journal)
+        self.parameters.write(journal)
         journal.end_checkpoint()
 
     def compact(self, now: float) -> bool:

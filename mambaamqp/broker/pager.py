@@ -178,7 +178,8 @@ class Pager:
         if waiting and fits and len(slots) == len(others):
             line.tombstones -= len(block.entries) - len(waiting)
             packed = b"".join([slots[entry] if entry in slots else slot_of(entry) for entry in waiting])
-            self._fall_asleep(block, self.asleep(packed, block.deadline))
+            oldest_ms = min([entry.message.published_ms for entry in waiting])
+            self._fall_asleep(block, self.asleep(packed, block.deadline, oldest_ms))
         return True
 
     def _are_durable(self, entries: list[Entry]) -> bool:
@@ -216,9 +217,9 @@ class Pager:
             address += len(record)
         return slots
 
-    def asleep(self, packed: bytes, deadline: float) -> Asleep:
-        """A block of these slots; `deadline` in monotonic seconds, none of them expires earlier."""
-        asleep = Asleep(packed, deadline)
+    def asleep(self, packed: bytes, deadline: float, oldest_ms: int) -> Asleep:
+        """A block of these slots; `deadline` and `oldest_ms` as `Asleep` has them."""
+        asleep = Asleep(packed, deadline, oldest_ms)
         for slot in asleep.slots():
             segment = self._standing.get(slot[1]) if slot[5] & JOURNALED else None
             if segment is not None:

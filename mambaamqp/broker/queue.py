@@ -19,6 +19,7 @@ from mambaamqp.broker.entry import GONE, NEVER, READY, UNACKED, Entry
 from mambaamqp.broker.expiry import Expiry
 from mambaamqp.broker.message import Message
 from mambaamqp.broker.pace import CHECK_SECONDS, Pace
+from mambaamqp.broker.policy import NO_RULE
 from mambaamqp.broker.ready import Block, Line, PriorityReady, Ready
 from mambaamqp.broker.waiter import Waiter
 from mambaamqp.wire.table import Table
@@ -26,6 +27,8 @@ from mambaamqp.wire.table import Table
 if TYPE_CHECKING:
     from mambaamqp.broker.vhost import VirtualHost
 
+GRAVES_MAX = 1024
+"""So many dead of one queue wait for their burial, at most."""
 QUORUM_PRIORITY_MAX = 31
 QUORUM_PRIORITY_DEFAULT = 4
 
@@ -58,6 +61,10 @@ class Queue(Destination):
         self.owner = owner
         self.table = table
         self.arguments = arguments
+        """What it is to do, policies included; what it was declared with is `table`."""
+        self.rule = NO_RULE
+        self.retimed = False
+        """The time to live has changed: what is unacknowledged has a deadline of before."""
         self.journaled = durable and owner is None
         self.keeps_all = arguments.queue_type == "quorum"
         """A quorum queue keeps transient messages too."""
@@ -78,10 +85,48 @@ class Queue(Destination):
         self.marks: list[tuple[int, int]] = []
         """(position, delivery count) of what sleeps and is to be written like what has returned."""
         self.settling = False
-        self.rejects = arguments.overflow in ("reject-publish", "reject-publish-dlx")
-        self.bounded = arguments.max_length is not None or arguments.max_length_bytes is not None
+        self.rejects = self.bounded = False
+        self._take_bounds()
         if arguments.expires_ms is not None:
             self._appoint_expiry()
+
+    def _take_bounds(self) -> None:
+        arguments = self.arguments
+        self.rejects = arguments.overflow in ("reject-publish", "reject-publish-dlx")
+        self.bounded = arguments.max_length is not None or arguments.max_length_bytes is not None
+
+    # Policies
+
+    def govern(self, arguments: QueueArguments) -> None:
+        """Do this from now on, with what waits already too: it is what policies have come to."""
+        before = self.arguments
+        self.arguments = arguments
+        self._take_bounds()
+        if arguments.message_ttl_ms != before.message_ttl_ms:
+            self._retime()
+        if arguments.expires_ms != before.expires_ms:
+            self.use()
+        if self.bounded and not self.rejects and self._over(self.ready.count, self.ready.body_bytes):
+            self._cut_down()
+
+    def _cut_down(self) -> None:
+        """Drop from the head of a backlog of any depth; few of its dead are in memory at a time."""
+        self.dispatch()
+        while self._over(self.ready.count, self.ready.body_bytes):
+            entry = self.ready.pop()
+            if entry is None:
+                return
+            self._bury(entry, "maxlen")
+            if len(self.broker.graves) >= GRAVES_MAX:
+                self.broker.bury_all()
+
+    def _retime(self) -> None:
+        """What waits lives as long as it would if the queue's time to live had always been this."""
+        self.retimed = True
+        self.expiry.returned.clear()
+        for line in self.ready.all_lines():
+            line.retime(self)
+        self.broker.agenda.schedule(self, self.expiry.deadline())
 
     # Publishing
 
@@ -140,11 +185,17 @@ class Queue(Destination):
         self.broker.agenda.schedule(self, block.deadline)
 
     def resume_clock(self, entry: Entry) -> None:
-        """Of an entry out of the log or the scratch: it has waited since it was published."""
-        ttl_ms = self.ttl_ms(entry.message)
-        if ttl_ms >= 0:
-            age_ms = self.broker.wall_ms - entry.message.published_ms
-            entry.deadline = self.broker.now + (ttl_ms - age_ms) / 1000
+        """Of an entry out of the log or the scratch, or of before: it has waited since it was published."""
+        entry.deadline = self._moment(entry.message.published_ms, self.ttl_ms(entry.message))
+
+    def moment_of(self, published_ms: int) -> float:
+        """When what was published then has its time up by the queue's time to live; NEVER without one."""
+        ttl_ms = self.arguments.message_ttl_ms
+        return self._moment(published_ms, -1 if ttl_ms is None else ttl_ms)
+
+    def _moment(self, published_ms: int, ttl_ms: int) -> float:
+        age_ms = self.broker.wall_ms - published_ms
+        return NEVER if ttl_ms < 0 else self.broker.now + (ttl_ms - age_ms) / 1000
 
     def ttl_ms(self, message: Message) -> int:
         """The shorter of the queue's and the message's time to live; -1 without either."""
@@ -249,6 +300,8 @@ class Queue(Destination):
         entry.redelivered = True
         if counted:
             entry.delivery_count += 1
+        if self.retimed:
+            self.resume_clock(entry)
         limit = self.arguments.delivery_limit
         if self.deleted:
             self.settle_unseen(entry)

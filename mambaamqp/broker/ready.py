@@ -249,6 +249,17 @@ class Line:
                     self._watch(block, entry.deadline)
             self.blocks.append(block)
 
+    def retime(self, queue: "Queue") -> None:
+        """The time to live of the queue has changed: all deadlines are found anew."""
+        for _, entry in self.returned:
+            queue.resume_clock(entry)
+            if entry.state == READY and entry.deadline != NEVER:
+                queue.expiry.watch_returned(entry)
+        for block in self.blocks:
+            deadline = _retimed(block, queue)
+            block.deadline = NEVER
+            self._watch(block, deadline)
+
     def entries(self) -> list[Entry]:
         """All waiting entries in order; what sleeps is read and goes on sleeping."""
         found = [entry for _, entry in sorted(self.returned, key=_position) if entry.state == READY]
@@ -300,6 +311,20 @@ class Line:
             self.rested = block.last
             low += 1
         return None
+
+
+def _retimed(block: Block, queue: "Queue") -> float:
+    """The deadline of a block after a change; of one that sleeps no later than the true one."""
+    asleep = block.asleep
+    if asleep is not None:
+        asleep.deadline = min(asleep.deadline, queue.moment_of(asleep.oldest_ms))
+        return asleep.deadline
+    deadline = NEVER
+    for entry in block.entries:
+        if entry is not None and entry.state == READY:
+            queue.resume_clock(entry)
+            deadline = min(deadline, entry.deadline)
+    return deadline
 
 
 def _position(pair: tuple[int, Entry]) -> int:

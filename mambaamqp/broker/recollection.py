@@ -51,6 +51,8 @@ class Recollection:
         """What sleeps, by level of priority."""
         self.deadlines: dict[tuple[int, int], float] = {}
         """By level and number of a chunk: nothing that sleeps there expires earlier."""
+        self.oldest: dict[tuple[int, int], int] = {}
+        """Nothing that sleeps there was published earlier, in ms since 1970."""
         self._order: deque[int] = deque()
         """Positions that are awake, the oldest first; some are settled by now."""
 
@@ -142,6 +144,8 @@ class Recollection:
         self.queue.resume_clock(entry)
         if entry.deadline < self.deadlines.get(chunk, NEVER):
             self.deadlines[chunk] = entry.deadline
+        published_ms = entry.message.published_ms
+        self.oldest[chunk] = min(published_ms, self.oldest.get(chunk, published_ms))
 
     # The end
 
@@ -176,8 +180,12 @@ class Recollection:
             packed = _packed(chunk, clean)
             deadline = self.deadlines.pop((level, number), NEVER)
             if packed and not entries:
+                oldest_ms = self.oldest[level, number]
+                # A policy may have come after them.
+                deadline = min(deadline, self.queue.moment_of(oldest_ms))
                 for slots in _cut(packed):
-                    self.queue.ready.push_asleep(self.pager.asleep(slots, deadline), level)
+                    asleep = self.pager.asleep(slots, deadline, oldest_ms)
+                    self.queue.ready.push_asleep(asleep, level)
                 continue
             if packed:
                 entries += self._woken(packed)

@@ -48,6 +48,7 @@ class Replay:
             records.Unbind: self._unbind,
             records.VhostDeclare: self._declare_vhost,
             records.VhostDelete: self._delete_vhost,
+            records.Parameter: self._parameter,
             records.CleanStop: self._clean_stop,
         }
 
@@ -69,6 +70,10 @@ class Replay:
         if vhost is not None:
             for queue in list(vhost.queues.values()):
                 self._drop_queue(queue)
+            self.broker.parameters.forget_vhost(record.name)
+
+    def _parameter(self, record: records.Parameter, segment: Segment) -> None:
+        self.broker.parameters.restore(record.component, record.vhost, record.name, record.value)
 
     def _declare_exchange(self, record: records.ExchangeDeclare, segment: Segment) -> None:
         vhost = self.broker.put_vhost(record.vhost)

@@ -14,6 +14,8 @@ from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.entry import GONE, Entry
 from mambaamqp.broker.exchanges import Exchange
 from mambaamqp.broker.message import Message, address_of, names_of
+from mambaamqp.broker.policy import EXCHANGE, QUEUES, Policies
+from mambaamqp.broker.policy_definition import arguments_under
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.routing import route, sender_selected
 from mambaamqp.store import records
@@ -42,6 +44,7 @@ class VirtualHost:
         self.generation = 1
         self.queues: dict[str, Queue] = {}
         self.exchanges: dict[str, Exchange] = {}
+        self.policies = Policies()
         self.binding_count = 0
         self.inbound: dict[Destination, dict[Exchange, int]] = {}
         """For each destination, the exchanges that bind to it and how often."""
@@ -66,6 +69,8 @@ class VirtualHost:
         """Add an exchange."""
         self.exchanges[exchange.name] = exchange
         self.generation += 1
+        if not self.policies.is_empty:
+            self._govern_exchange(exchange)
 
     def drop_exchange(self, exchange: Exchange) -> None:
         """Remove an exchange, its bindings, and auto-delete exchanges that lose their last binding by it."""
@@ -85,6 +90,8 @@ class VirtualHost:
         """Add a queue."""
         self.queues[queue.name] = queue
         self.generation += 1
+        if not self.policies.is_empty:
+            self._govern_queue(queue)
 
     def drop_queue(self, queue: Queue) -> int:
         """Delete a queue: its consumers are told, its messages are gone. Returns how many waited."""
@@ -166,6 +173,28 @@ class VirtualHost:
         """An auto-delete exchange went by itself: the journal must know, since no client asked for it."""
         if exchange.durable:
             self.broker.journal.append(records.exchange_delete(self.name, exchange.name))
+
+    # Policies
+
+    def govern(self) -> None:
+        """The policies have changed: lay them over all queues and exchanges anew."""
+        for exchange in self.exchanges.values():
+            self._govern_exchange(exchange)
+        for queue in self.queues.values():
+            self._govern_queue(queue)
+        self.generation += 1
+
+    def _govern_exchange(self, exchange: Exchange) -> None:
+        exchange.govern(self.policies.rule_for(exchange.name, EXCHANGE))
+
+    def _govern_queue(self, queue: Queue) -> None:
+        kind = QUEUES.get(queue.arguments.queue_type, "")
+        rule = self.policies.rule_for(queue.name, kind)
+        if rule.definition == queue.rule.definition:
+            queue.rule = rule
+        else:
+            queue.rule = rule
+            queue.govern(arguments_under(queue.table, rule.definition))
 
     # Messages
 

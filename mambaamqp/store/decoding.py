@@ -245,6 +245,11 @@ def _decode_chunk(payload: bytes) -> records.Chunk:
     return records.Chunk(payload[2:], payload[1] & records.GOES_ON != 0)
 
 
+def _decode_parameter(payload: bytes) -> records.Parameter:
+    reader = _Reader(payload)
+    return records.Parameter(reader.text(), reader.text(), reader.text(), reader.octets())
+
+
 def _decode_clean_stop(payload: bytes) -> records.CleanStop:
     return records.CleanStop()
 
@@ -263,6 +268,7 @@ DECODERS: Final[dict[int, Callable[[bytes], Any]]] = {
     records.SETTLE: _decode_settle,
     records.REQUEUE: _decode_requeue,
     records.CLEAN_STOP: _decode_clean_stop,
+    records.PARAMETER: _decode_parameter,
 }
 
 TOPOLOGY: Final = frozenset(
@@ -275,5 +281,6 @@ TOPOLOGY: Final = frozenset(
         records.QUEUE_DELETE,
         records.BIND,
         records.UNBIND,
+        records.PARAMETER,
     }
 )

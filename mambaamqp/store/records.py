@@ -34,6 +34,7 @@ CHUNK: Final = 10
 SETTLE: Final = 11
 REQUEUE: Final = 12
 CLEAN_STOP: Final = 13
+PARAMETER: Final = 14
 
 DEAD_LETTERED: Final = 1
 CHUNKED: Final = 2
@@ -191,6 +192,19 @@ class Requeue:
     def __init__(self, queue_id: int, entries: list[tuple[int, int]]) -> None:
         self.queue_id = queue_id
         self.entries = entries
+
+
+class Parameter:
+    """Something set by an administrator: a policy, a limit, a user; an empty value: it was cleared.
+
+    `component` says what kind of thing it is; the value is a JSON object in UTF-8.
+    """
+
+    def __init__(self, component: str, vhost: str, name: str, value: bytes) -> None:
+        self.component = component
+        self.vhost = vhost
+        self.name = name
+        self.value = value
 
 
 class CleanStop:
@@ -377,6 +391,10 @@ def requeue(queue_id: int, entries: list[tuple[int, int]]) -> bytes:
     return _record(
         REQUEUE, _U32.pack(queue_id), *[_COUNT.pack(position, count) for position, count in entries]
     )
+
+
+def parameter(component: str, vhost: str, name: str, value: bytes) -> bytes:
+    return _record(PARAMETER, _text(component), _text(vhost), _text(name), _octets(value))
 
 
 def clean_stop() -> bytes:

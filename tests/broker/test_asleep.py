@@ -47,7 +47,7 @@ def test_what_is_kept(entry: Entry) -> None:
     """Enough to find it, to check it, and to count it."""
     other = Entry(entry.message, entry.queue, 9)
     other.redelivered = True
-    asleep = Asleep(slot_of(entry) + slot_of(other), NEVER)
+    asleep = Asleep(slot_of(entry) + slot_of(other), NEVER, 0)
     lsn, size = entry.message.lsn, entry.message.kept_bytes()
     kept = (lsn, size, checksum(entry.message), 4)
     assert list(asleep.slots()) == [(1, *kept, 0), (9, *kept, 1)]
@@ -150,7 +150,7 @@ def test_what_is_spilled_is_found_again(vhost: VirtualHost, make: Make, in_piece
     assert b"".join(record.content) == found.message.content
     assert len(record.content) == 1 + in_pieces
     assert record.content[-1].endswith(b"body\xce")
-    asleep = Asleep(spilled_slot_of(found, 500, len(octets)), NEVER)
+    asleep = Asleep(spilled_slot_of(found, 500, len(octets)), NEVER, 0)
     assert list(asleep.slots()) == [(1, 500, len(octets), checksum(found.message), 4, SPILLED)]
     assert (asleep.scratch.start, asleep.scratch.size) == (500, len(octets))
     assert (asleep.journal.size, asleep.lowest_lsn) == (0, NOWHERE)

@@ -34,6 +34,15 @@ def test_a_new_broker_has_nothing_to_say(world: World) -> None:
     assert said(world) == []
 
 
+def test_what_is_set_is_said(world: World) -> None:
+    """Policies too; what was cleared is not."""
+    value = {"pattern": "", "definition": {"max-length": 1}, "priority": 0, "apply-to": "all"}
+    world.broker.parameters.put("policy", "/", "p", value)
+    world.broker.parameters.put("policy", "/", "gone", value)
+    world.broker.parameters.clear("policy", "/", "gone")
+    assert said(world) == ["Parameter p"]
+
+
 def test_all_durable_topology_is_said(world: World, vhost: VirtualHost, make: Callable[..., Queue]) -> None:
     """Exchanges and queues before the bindings between them; nothing that is not durable."""
     guest = world.access.users.get("guest")

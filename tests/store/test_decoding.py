@@ -59,6 +59,7 @@ FACTS = [
         records.Bind("v", "e", True, "q", b"\xff", b"\x01"),
     ),
     (records.unbind("v", "e", False, "f", b"", b""), records.Unbind("v", "e", False, "f", b"", b"")),
+    (records.parameter("policy", "v", TEXT, b"{}"), records.Parameter("policy", "v", TEXT, b"{}")),
     (records.settle(1, [(1, U64)]), records.Settle(1, [(1, U64)])),
     (records.settle(1, [(1, 2), (4, 4)]), records.Settle(1, [(1, 2), (4, 4)])),
     (records.settle(1, []), records.Settle(1, [])),

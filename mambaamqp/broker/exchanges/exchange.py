@@ -6,6 +6,7 @@ A type fills in how bindings are indexed and how a message matches them.
 from mambaamqp.broker.binding import Binding, Identity, identity
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.equivalence import check_argument, check_flag, check_property
+from mambaamqp.broker.policy import NO_RULE, Rule
 from mambaamqp.errors import PreconditionFailed
 from mambaamqp.wire.table import Table
 
@@ -36,13 +37,21 @@ class Exchange(Destination):
         self.auto_delete = auto_delete
         self.internal = internal
         self.arguments = arguments
-        self.alternate: str | None = _alternate(arguments, name, vhost)
+        self.own_alternate: str | None = _alternate(arguments, name, vhost)
+        self.alternate: str | None = self.own_alternate
+        self.rule = NO_RULE
         self._bindings: dict[Identity, Binding] = {}
         self._by_destination: dict[Destination, dict[Identity, None]] = {}
         self._prepare()
 
     def _prepare(self) -> None:
         """A type sets up its own index."""
+
+    def govern(self, rule: Rule) -> None:
+        """Do what policies ask for: its own alternate exchange goes before that of a policy."""
+        self.rule = rule
+        if self.own_alternate is None:
+            self.alternate = rule.definition.get(ALTERNATE_EXCHANGE)
 
     @property
     def bindings(self) -> list[Binding]:
