@@ -171,6 +171,18 @@ def test_a_time_to_live_counts_after_a_restart(world: World, client: Client) -> 
     assert world.connect().open().count() == 0
 
 
+def test_it_counts_for_what_sleeps_since_before_the_restart(world: World, client: Client) -> None:
+    """Whole chunks that replay has let sleep before it came to the policy."""
+    client.queue(durable=True)
+    for _ in range(600):
+        client.publish(b"m", properties=PERSISTENT)
+    lay(world, message_ttl=5000)
+    world = world.restart()
+    world.advance(5)
+    assert world.connect().open().count() == 0
+    check_accounts(world)
+
+
 def test_a_queue_expires_by_policy(world: World, client: Client) -> None:
     """Its time begins with the policy."""
     client.queue()
