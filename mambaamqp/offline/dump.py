@@ -39,12 +39,19 @@ def plain(value: Any) -> Any:
 
 def lines(broker: Broker, *, bodies: bool = False) -> Iterator[str]:
     """The document, line by line."""
-    yield f'{{"format": {FORMAT}, "vhosts": ['
+    yield f'{{"format": {FORMAT},'
+    yield from _list("parameters", _parameters(broker), ",")
+    yield ' "vhosts": ['
     vhosts = [broker.vhosts[name] for name in sorted(broker.vhosts)]
     for place, vhost in enumerate(vhosts):
         yield from _vhost(vhost, bodies)
         yield "}," if place + 1 < len(vhosts) else "}"
     yield "]}"
+
+
+def _parameters(broker: Broker) -> Iterator[dict[str, Any]]:
+    for (component, vhost, name), value in sorted(broker.parameters.values.items()):
+        yield {"component": component, "vhost": vhost, "name": name, "value": value}
 
 
 def _vhost(vhost: VirtualHost, bodies: bool) -> Iterator[str]:

@@ -51,6 +51,15 @@ def test_the_same_state_gives_the_same_text() -> None:
     assert list(dump.lines(world.restart().broker)) == before
 
 
+def test_what_is_set_is_told() -> None:
+    """So two dumps differ when a policy does, and a repair that loses one is seen."""
+    world = World()
+    value = {"pattern": "^q", "definition": {"expires": 1}, "priority": 0, "apply-to": "all"}
+    world.broker.parameters.put("policy", "/", "p", value)
+    told = {"component": "policy", "vhost": "/", "name": "p", "value": value}
+    assert dumped(world)["parameters"] == [told]
+
+
 def test_values_of_tables() -> None:
     """What JSON has no type for."""
     values = {"d": Decimal("1.5"), "t": Timestamp(7), "l": [b"\0", None, True], "n": {"x": 1.5}}
