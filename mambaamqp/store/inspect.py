@@ -41,6 +41,7 @@ RECORD_NAMES: Final[dict[int, str]] = {
     records.SETTLE: "settle",
     records.REQUEUE: "requeue",
     records.CLEAN_STOP: "clean stop",
+    records.PARAMETER: "parameter",
 }
 
 
