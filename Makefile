@@ -8,7 +8,7 @@ RUNS := 5000000
 TESTS :=
 BENCH :=
 
-.PHONY: help serve test test-compiled faults faults-peers fuzz check format interop bench clean
+.PHONY: help serve test test-compiled faults faults-peers soak fuzz check format interop bench clean
 
 help:
 	@echo "make serve     run the broker on 127.0.0.1:$(PORT), its data in ./$(DATA) (PORT=, DATA=)"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-compiled   the same tests of the core, compiled by mypyc (needs a C compiler)"
 	@echo "make faults    power cuts, failing disks, bit rot, kill -9: all of it (as root with real power cuts)"
 	@echo "make faults-peers   RabbitMQ and this broker under the same power cuts (as root)"
+	@echo "make soak      an hour of steady load, and how large the directory is meanwhile"
 	@echo "make fuzz      octets that nobody should send, and more of them (RUNS=$(RUNS))"
 	@echo "make check     format, lint, types"
 	@echo "make format    put the format right"
@@ -37,6 +38,9 @@ faults: $(VENV)/.test
 
 faults-peers: $(VENV)/.test
 	$(PYTHON) -m tests.faults.peers
+
+soak: $(VENV)/.test
+	$(PYTHON) -m tests.faults.soak
 
 fuzz: $(VENV)/.fuzz
 	MAMBAAMQP_FUZZ=40 $(PYTHON) -m pytest -o faulthandler_timeout=1200 tests/fuzz/test_wire.py
