@@ -40,7 +40,7 @@ faults-peers: $(VENV)/.test
 	$(PYTHON) -m tests.faults.peers
 
 soak: $(VENV)/.test
-	$(PYTHON) -m tests.faults.soak
+	$(PYTHON) -m benchmarks.soak
 
 fuzz: $(VENV)/.fuzz
 	MAMBAAMQP_FUZZ=40 $(PYTHON) -m pytest -o faulthandler_timeout=1200 tests/fuzz/test_wire.py

@@ -1,4 +1,4 @@
-"""`python -m tests.faults.soak`: a steady load for an hour, and how large the directory is meanwhile.
+"""`python -m benchmarks.soak`: a steady load for an hour, and how large the directory is meanwhile.
 
 A stream passes through one queue, a backlog rolls through another, and every second a message is left in a
 third for ever, so that something old lives everywhere in the log. The directory may be as large as
@@ -88,7 +88,7 @@ def directory_bytes(directory: Path) -> int:
 
 def main() -> int:
     """Exit code 1 when the directory or memory was larger than it may be."""
-    parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=60.0)
     seconds = parser.parse_args().minutes * 60
     environment = {"MAMBAAMQP_STORE_SEGMENT_BYTES": str(SEGMENT_BYTES)}
