@@ -54,7 +54,7 @@ RESTRICTED: Final[dict[str, frozenset[str]]] = {
     **dict.fromkeys(("selectors", "signal", "socket", "ssl", "subprocess", "threading", "time"), WAITING),
     **dict.fromkeys(("ctypes", "fcntl", "mmap", "os", "shutil", "tempfile"), OPERATING_SYSTEM),
     **dict.fromkeys(("dbm", "imp", "marshal", "pickle", "runpy", "shelve", "yaml"), NOWHERE),
-    "importlib": frozenset({"cli", "server"}),
+    "importlib": frozenset({"cli", "server", "plugins"}),
 }
 """Modules of Python's own that not every room may import: what waits, what calls the operating system, what
 runs code out of data (CVE-2023-46604, 2022-41678, 2015-5254)."""

@@ -16,6 +16,7 @@ from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.recollection import Recollection
 from mambaamqp.broker.revival import Revival
+from mambaamqp.errors import PreconditionFailed, StoreError
 from mambaamqp.store import records
 from mambaamqp.store.segment import Segment
 from mambaamqp.wire.table import Table
@@ -79,8 +80,8 @@ class Replay:
         vhost = self.broker.put_vhost(record.vhost)
         if record.name in vhost.exchanges:
             return
-        vhost.put_exchange(
-            exchanges.create(
+        try:
+            exchange = exchanges.create(
                 record.kind,
                 record.vhost,
                 record.name,
@@ -89,7 +90,11 @@ class Replay:
                 internal=record.internal,
                 arguments=Table(record.arguments),
             )
-        )
+        except PreconditionFailed as failure:
+            # Without its plug-in, or with another version of it. To go on would lose its bindings.
+            where = f"exchange '{record.name}' in vhost '{record.vhost}'"
+            raise StoreError(f"cannot have {where} again: {failure}") from failure
+        vhost.put_exchange(exchange)
 
     def _delete_exchange(self, record: records.ExchangeDelete, segment: Segment) -> None:
         vhost = self.broker.vhosts.get(record.vhost)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.exchanges.exchange import Exchange
+from mambaamqp.broker.traits import Traits
 from mambaamqp.errors import PreconditionFailed
 from mambaamqp.wire.table import Table
 
@@ -15,9 +16,9 @@ Lookup = Callable[[str], Exchange | None]
 
 
 def route(
-    exchange: Exchange, routing_keys: list[str], headers: Table | None, lookup: Lookup
+    exchange: Exchange, routing_keys: list[str], traits: Traits | None, lookup: Lookup
 ) -> list[Destination]:
-    """The queues that a message with these keys and headers reaches from `exchange`, in a stable order."""
+    """The queues that a message with these keys and traits reaches from `exchange`, in a stable order."""
     queues: dict[Destination, None] = {}
     if len(routing_keys) > 1:
         routing_keys = list(dict.fromkeys(routing_keys))
@@ -25,7 +26,7 @@ def route(
     pending = [exchange]
     while pending:
         source = pending.pop()
-        for destination in _step(source, routing_keys, headers, lookup):
+        for destination in _step(source, routing_keys, traits, lookup):
             if isinstance(destination, Exchange):
                 if destination not in seen:
                     seen.add(destination)
@@ -36,25 +37,25 @@ def route(
 
 
 def _step(
-    source: Exchange, routing_keys: list[str], headers: Table | None, lookup: Lookup
+    source: Exchange, routing_keys: list[str], traits: Traits | None, lookup: Lookup
 ) -> list[Destination]:
     """One exchange's destinations, or its alternate when there are none."""
     found: dict[Destination, None] = {}
     for key in routing_keys:
-        source.match(key, headers, found)
+        source.match(key, traits, found)
     if found or source.alternate is None:
         return list(found)
     alternate = lookup(source.alternate)
     return [] if alternate is None else [alternate]
 
 
-def reads_headers(exchange: Exchange, lookup: Lookup) -> bool:
-    """Whether headers decide anything on any way from `exchange`; if not, a route is known by its key."""
+def reads_message(exchange: Exchange, lookup: Lookup) -> bool:
+    """Whether more than the key decides on any way from `exchange`; if not, a route is known by its key."""
     seen = {exchange}
     pending = [exchange]
     while pending:
         source = pending.pop()
-        if source.reads_headers:
+        if source.reads_message:
             return True
         for following in _onwards(source, lookup):
             if following not in seen:

@@ -319,6 +319,8 @@ def bind(
                 vhost.name, source_name, to_queue, destination_name, routing_key.encode(), arguments.raw
             )
         )
+    for message in source.greeting():
+        vhost.greet(destination, message)
 
 
 def unbind(

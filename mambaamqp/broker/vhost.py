@@ -18,6 +18,7 @@ from mambaamqp.broker.policy import EXCHANGE, QUEUES, Policies
 from mambaamqp.broker.policy_definition import arguments_under
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.routing import route, sender_selected
+from mambaamqp.broker.traits import Traits
 from mambaamqp.store import records
 from mambaamqp.wire import properties
 from mambaamqp.wire.table import EMPTY, Table
@@ -198,13 +199,24 @@ class VirtualHost:
 
     # Messages
 
-    def queues_for(self, exchange: Exchange, routing_keys: list[str], headers: Table | None) -> list[Queue]:
+    def queues_for(self, exchange: Exchange, routing_keys: list[str], traits: Traits | None) -> list[Queue]:
         """The queues that a message reaches, each once."""
         found: list[Queue] = []
-        for destination in route(exchange, routing_keys, headers, self.exchanges.get):
+        for destination in route(exchange, routing_keys, traits, self.exchanges.get):
             if isinstance(destination, Queue):
                 found.append(destination)
         return found
+
+    def greet(self, destination: Destination, message: Message) -> None:
+        """A destination that was bound just now is given a message of before."""
+        again = message.copy()
+        again.published_ms = self.broker.wall_ms
+        queues = [destination] if isinstance(destination, Queue) else []
+        if isinstance(destination, Exchange):
+            _, routing_key = names_of(message.address)
+            queues = self.queues_for(destination, [routing_key], Traits(message))
+        if queues:
+            self.enqueue(again, queues)
 
     def enqueue(self, message: Message, queues: list[Queue]) -> bool:
         """Put a message into its queues, and into the journal where they are durable.
@@ -293,12 +305,10 @@ class VirtualHost:
         """Where a dead letter goes; a queue that it would only circle through is left out."""
         name, routing_key = names_of(message.address)
         header = message.header()
-        summary = properties.summarise(header)
-        headers = None if summary.headers is None else Table(summary.headers)
         keys = [routing_key]
         if origin.arguments.dead_letter_routing_key is None:
             keys += _carbon_copies(header, blind=False)
-        queues = self.queues_for(self.exchanges[name], keys, headers)
+        queues = self.queues_for(self.exchanges[name], keys, Traits(message))
         return [queue for queue in queues if not in_cycle(header, queue.name, True)]
 
 

@@ -7,6 +7,7 @@ from mambaamqp.access import Access
 from mambaamqp.broker.broker import Broker
 from mambaamqp.config import Config
 from mambaamqp.errors import StoreError
+from mambaamqp.plugins import exchange_types
 from mambaamqp.store.disk import Disk
 from mambaamqp.store.journal import deaf_journal
 from mambaamqp.store.log_format import segment_name
@@ -47,6 +48,7 @@ def log_bytes(directory: str, disk: Disk) -> int:
 def read(directory: str, disk: Disk, progress: Progress = unheard) -> State:
     """Recover a store in memory and leave it as it is. StoreError when it cannot be read at all."""
     log_bytes(directory, disk)
+    exchange_types.load()
     looking = ReadOnlyDisk(disk)
     store = open_store(directory, looking)
     access = Access.from_config(Config())

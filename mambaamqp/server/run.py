@@ -22,6 +22,7 @@ from mambaamqp import __version__
 from mambaamqp.access import Access
 from mambaamqp.broker.broker import Broker
 from mambaamqp.config import Config
+from mambaamqp.plugins import exchange_types
 from mambaamqp.server import descriptors, listeners, memory, stopping
 from mambaamqp.server.alarms import Alarms
 from mambaamqp.server.banner import banner
@@ -67,6 +68,8 @@ def print_banner(config: Config, addresses: Sequence[Address]) -> None:
 async def serve(config: Config, announce: Announce = print_banner) -> int:
     """Run a broker until a signal stops it or the store fails; `announce` is called when it is ready."""
     descriptors.raise_limit()
+    for plugin in exchange_types.load():
+        log.info("exchange type %s", plugin)
     memory.set_up_allocator()
     disk = OsDisk()
     store = open_store(str(config.server.data_dir), disk, on_corruption=config.store.on_corruption)

@@ -90,7 +90,7 @@ class Channel:
         queues = route.queues
         mandatory = route.mandatory
         self.session.published = True
-        if route.reads_headers or summary.needs_attention:
+        if route.reads_message or summary.needs_attention:
             special = publication(self, route, message, header, summary)
             message = special.message
             queues = special.queues

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 from mambaamqp.broker.exchanges import Exchange
 from mambaamqp.broker.message import Message, names_of
 from mambaamqp.broker.queue import Queue
-from mambaamqp.broker.routing import reads_headers, sender_selected
+from mambaamqp.broker.routing import reads_message, sender_selected
 from mambaamqp.broker.topology import writable_exchange
+from mambaamqp.broker.traits import Traits
 from mambaamqp.errors import FrameFault, NotImplementedFault, PreconditionFailed
 from mambaamqp.session import replies
 from mambaamqp.wire import fast, properties
@@ -37,7 +38,7 @@ class Route:
         self.exchange = exchange
         self.routing_key = routing_key
         self.mandatory = mandatory
-        self.reads_headers = False
+        self.reads_message = False
         self.queues: list[Queue] = []
 
 
@@ -97,8 +98,8 @@ def resolve(channel: "Channel", key: bytes) -> Route:
         raise NotImplementedFault("immediate=true")
     exchange = writable_exchange(vhost, channel.actor, exchange_name)
     route = Route(address, exchange, routing_key, bool(flags & fast.MANDATORY))
-    route.reads_headers = reads_headers(exchange, vhost.exchanges.get)
-    if not route.reads_headers:
+    route.reads_message = reads_message(exchange, vhost.exchanges.get)
+    if not route.reads_message:
         route.queues = vhost.queues_for(exchange, [routing_key], None)
     channel.routes[key] = route
     return route
@@ -118,8 +119,8 @@ def publication(
     message.priority = summary.priority
     if summary.headers is None:
         queues = (
-            channel.vhost.queues_for(route.exchange, [route.routing_key], None)
-            if route.reads_headers
+            channel.vhost.queues_for(route.exchange, [route.routing_key], Traits(message))
+            if route.reads_message
             else route.queues
         )
         return Publication(message, queues, route.mandatory)
@@ -136,9 +137,10 @@ def _with_headers(
         keys += selected
         if blind:
             message = message.with_header(properties.with_headers(header, {}, frozenset({"BCC"})))
-    if len(keys) == 1 and not route.reads_headers:
+    if len(keys) == 1 and not route.reads_message:
         return Publication(message, route.queues, route.mandatory)
-    return Publication(message, channel.vhost.queues_for(route.exchange, keys, headers), route.mandatory)
+    queues = channel.vhost.queues_for(route.exchange, keys, Traits(message, headers))
+    return Publication(message, queues, route.mandatory)
 
 
 def expiration_ms(text: bytes) -> int:

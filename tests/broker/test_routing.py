@@ -10,9 +10,10 @@ from mambaamqp.broker import exchanges
 from mambaamqp.broker.binding import Binding
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.exchanges import Exchange
-from mambaamqp.broker.routing import reads_headers, route, sender_selected
+from mambaamqp.broker.routing import reads_message, route, sender_selected
 from mambaamqp.errors import PreconditionFailed
 from mambaamqp.wire.table import EMPTY, Table, encode_entries
+from tests.broker.exchanges.conftest import traits
 
 
 class Map:
@@ -44,7 +45,7 @@ class Map:
 
     def route(self, name: str, *keys: str, headers: Table | None = None) -> list[str]:
         """Names of the queues reached."""
-        found = route(self.exchanges[name], list(keys) or [""], headers, self.exchanges.get)
+        found = route(self.exchanges[name], list(keys) or [""], traits(headers), self.exchanges.get)
         return sorted(queue.name for queue in found)
 
 
@@ -124,14 +125,14 @@ def test_headers_are_looked_for_on_every_way() -> None:
     world = Map()
     for name, kind in (("a", "fanout"), ("b", "direct"), ("h", "headers"), ("z", "fanout")):
         world.exchange(name, kind)
-    assert not reads_headers(world.exchanges["a"], world.exchanges.get)
+    assert not reads_message(world.exchanges["a"], world.exchanges.get)
     world.bind("a", "b")
     world.bind("b", "a")
     world.bind("b", "h", "rare")
-    assert reads_headers(world.exchanges["a"], world.exchanges.get)
-    assert not reads_headers(world.exchanges["z"], world.exchanges.get)
+    assert reads_message(world.exchanges["a"], world.exchanges.get)
+    assert not reads_message(world.exchanges["z"], world.exchanges.get)
     world.exchange("y", alternate_exchange="h")
-    assert reads_headers(world.exchanges["y"], world.exchanges.get)
+    assert reads_message(world.exchanges["y"], world.exchanges.get)
 
 
 def headers(**values: Any) -> Table:

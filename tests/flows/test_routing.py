@@ -312,7 +312,7 @@ def test_alternates_may_form_a_cycle(queues: Client) -> None:
     assert routed(queues, "x", "k") == ""
 
 
-def test_an_alternate_that_reads_headers_is_given_them(queues: Client) -> None:
+def test_an_alternate_that_reads_message_is_given_them(queues: Client) -> None:
     """Its route is not known by the key."""
     alternate(queues, "x", "direct", "amq.headers")
     queues.bind("a", "amq.headers", arguments={"k": 1})

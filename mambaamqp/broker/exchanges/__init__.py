@@ -1,17 +1,22 @@
 """The exchange types, one small sibling each, and the table that knows them.
 
-`create` makes an exchange of a type by name; a new type is one class and one row.
+`create` makes an exchange of a type by name; a new type is one class, and one row here or a `register` by
+whoever brings it (docs/plugins.md).
 """
 
 from collections.abc import Mapping
 from typing import Final
 
 from mambaamqp.broker.destination import Destination
+from mambaamqp.broker.exchanges.consistent_hash import ConsistentHashExchange
 from mambaamqp.broker.exchanges.direct import DirectExchange
 from mambaamqp.broker.exchanges.exchange import Exchange, check_equivalent
 from mambaamqp.broker.exchanges.fanout import FanoutExchange
 from mambaamqp.broker.exchanges.headers import HeadersExchange
+from mambaamqp.broker.exchanges.modulus_hash import ModulusHashExchange
 from mambaamqp.broker.exchanges.queues import QueuesExchange
+from mambaamqp.broker.exchanges.random import RandomExchange
+from mambaamqp.broker.exchanges.recent_history import RecentHistoryExchange
 from mambaamqp.broker.exchanges.topic import TopicExchange
 from mambaamqp.errors import PreconditionFailed
 from mambaamqp.wire.table import Table
@@ -21,7 +26,21 @@ TYPES: Final[dict[str, type[Exchange]]] = {
     "fanout": FanoutExchange,
     "topic": TopicExchange,
     "headers": HeadersExchange,
+    "x-consistent-hash": ConsistentHashExchange,
+    "x-local-random": RandomExchange,
+    "x-modulus-hash": ModulusHashExchange,
+    "x-random": RandomExchange,
+    "x-recent-history": RecentHistoryExchange,
 }
+
+
+def register(kind: str, exchange_type: type[Exchange]) -> None:
+    """Have one more exchange type; ValueError where there is one of this name already."""
+    if kind in TYPES:
+        raise ValueError(f"there is an exchange type '{kind}' already")
+    if not kind.startswith("x-"):
+        raise ValueError(f"the name of an exchange type begins with 'x-', which '{kind}' does not")
+    TYPES[kind] = exchange_type
 
 
 def check_type(kind: str) -> None:
@@ -52,4 +71,4 @@ def default_exchange(vhost: str, queues: Mapping[str, Destination]) -> Exchange:
     return QueuesExchange(vhost, queues)
 
 
-__all__ = ["TYPES", "Exchange", "check_equivalent", "check_type", "create", "default_exchange"]
+__all__ = ["TYPES", "Exchange", "check_equivalent", "check_type", "create", "default_exchange", "register"]

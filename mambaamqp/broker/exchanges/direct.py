@@ -3,7 +3,7 @@
 from mambaamqp.broker.binding import Binding
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.exchanges.exchange import Exchange
-from mambaamqp.wire.table import Table
+from mambaamqp.broker.traits import Traits
 
 
 class DirectExchange(Exchange):
@@ -14,7 +14,7 @@ class DirectExchange(Exchange):
     def _prepare(self) -> None:
         self.keys = {}
 
-    def match(self, routing_key: str, headers: Table | None, found: dict[Destination, None]) -> None:
+    def match(self, routing_key: str, traits: Traits | None, found: dict[Destination, None]) -> None:
         for destination in self.keys.get(routing_key, ()):
             found[destination] = None
 

@@ -3,21 +3,27 @@
 A type fills in how bindings are indexed and how a message matches them.
 """
 
+from mypy_extensions import mypyc_attr
+
 from mambaamqp.broker.binding import Binding, Identity, identity
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.equivalence import check_argument, check_flag, check_property
+from mambaamqp.broker.message import Message
 from mambaamqp.broker.policy import NO_RULE, Rule
+from mambaamqp.broker.traits import Traits
 from mambaamqp.errors import PreconditionFailed
 from mambaamqp.wire.table import Table
 
 ALTERNATE_EXCHANGE = "alternate-exchange"
 
 
+# Types that others bring are not compiled.
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Exchange(Destination):
     """An exchange. `alternate` takes what this one routes nowhere."""
 
-    reads_headers = False
-    """Whether a message's headers decide where it goes, so that its route cannot be cached by its key."""
+    reads_message = False
+    """Whether more than its key decides where a message goes, so that its route cannot be cached by that."""
 
     def __init__(
         self,
@@ -70,9 +76,16 @@ class Exchange(Destination):
     def validate_binding(self, routing_key: str, arguments: Table) -> None:
         """Raise PreconditionFailed for a binding that this type cannot have."""
 
-    def match(self, routing_key: str, headers: Table | None, found: dict[Destination, None]) -> None:
-        """Put the destinations that a message goes to into `found`, each once."""
+    def match(self, routing_key: str, traits: Traits | None, found: dict[Destination, None]) -> None:
+        """Put the destinations that a message goes to into `found`, each once.
+
+        `traits` may be None where `reads_message` is false.
+        """
         raise NotImplementedError
+
+    def greeting(self) -> list[Message]:
+        """What a queue is given when it is bound, the oldest first."""
+        return []
 
     def has(self, binding: Binding) -> bool:
         """Whether an equal binding stands already."""

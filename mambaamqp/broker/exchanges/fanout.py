@@ -2,12 +2,12 @@
 
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.exchanges.exchange import Exchange
-from mambaamqp.wire.table import Table
+from mambaamqp.broker.traits import Traits
 
 
 class FanoutExchange(Exchange):
     """Needs no index but the destinations themselves."""
 
-    def match(self, routing_key: str, headers: Table | None, found: dict[Destination, None]) -> None:
+    def match(self, routing_key: str, traits: Traits | None, found: dict[Destination, None]) -> None:
         for destination in self._by_destination:
             found[destination] = None

@@ -11,6 +11,7 @@ from mambaamqp.broker.binding import Binding, frozen
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.exchanges.exchange import Exchange
 from mambaamqp.broker.terms import term
+from mambaamqp.broker.traits import Traits
 from mambaamqp.errors import PreconditionFailed
 from mambaamqp.wire.table import Table
 
@@ -44,7 +45,7 @@ class Rule:
 class HeadersExchange(Exchange):
     """Each binding is asked in turn."""
 
-    reads_headers = True
+    reads_message = True
     rules: dict[Binding, Rule]
 
     def _prepare(self) -> None:
@@ -63,12 +64,12 @@ class HeadersExchange(Exchange):
                 f'Invalid x-match field value "{mode}"; expected all, any, all-with-x, or any-with-x'
             )
 
-    def match(self, routing_key: str, headers: Table | None, found: dict[Destination, None]) -> None:
+    def match(self, routing_key: str, traits: Traits | None, found: dict[Destination, None]) -> None:
         if not self.rules:
             return
         values: dict[str, object] = {}
-        if headers is not None:
-            for key, value in headers.values.items():
+        if traits is not None:
+            for key, value in traits.headers.values.items():
                 values[key] = frozen(value)
         for binding, rule in self.rules.items():
             if binding.destination not in found and rule.matches(values):

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.exchanges.exchange import Exchange
-from mambaamqp.wire.table import EMPTY, Table
+from mambaamqp.broker.traits import Traits
+from mambaamqp.wire.table import EMPTY
 
 
 class QueuesExchange(Exchange):
@@ -16,7 +17,7 @@ class QueuesExchange(Exchange):
         )
         self.queues = queues
 
-    def match(self, routing_key: str, headers: Table | None, found: dict[Destination, None]) -> None:
+    def match(self, routing_key: str, traits: Traits | None, found: dict[Destination, None]) -> None:
         queue = self.queues.get(routing_key)
         if queue is not None:
             found[queue] = None

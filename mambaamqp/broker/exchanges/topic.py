@@ -4,7 +4,7 @@ from mambaamqp.broker.binding import Binding
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.exchanges.exchange import Exchange
 from mambaamqp.broker.topic import TopicTrie
-from mambaamqp.wire.table import Table
+from mambaamqp.broker.traits import Traits
 
 
 class TopicExchange(Exchange):
@@ -15,7 +15,7 @@ class TopicExchange(Exchange):
     def _prepare(self) -> None:
         self.trie = TopicTrie()
 
-    def match(self, routing_key: str, headers: Table | None, found: dict[Destination, None]) -> None:
+    def match(self, routing_key: str, traits: Traits | None, found: dict[Destination, None]) -> None:
         self.trie.match(routing_key, found)
 
     def _index(self, binding: Binding) -> None:

@@ -8,7 +8,9 @@ from mambaamqp.broker import exchanges
 from mambaamqp.broker.binding import Binding
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.exchanges import Exchange
+from mambaamqp.broker.traits import Traits
 from mambaamqp.wire.table import EMPTY, Table, encode_entries
+from tests.broker.conftest import message
 
 Q, R = Destination("q", True), Destination("r", True)
 
@@ -31,13 +33,24 @@ def bind(exchange: Exchange, destination: Destination, key: str = "", table: Tab
     return exchange.add(Binding(exchange, destination, key, table))
 
 
-def reached(exchange: Exchange, key: str = "", headers: Table | None = None) -> list[str]:
+def traits(headers: Table | None = None, **props: Any) -> Traits:
+    """Of a message with these properties."""
+    if headers is not None:
+        props["headers"] = headers.values
+    return Traits(message(b"", **props))
+
+
+def reached(exchange: Exchange, key: str = "", headers: Table | None = None, **props: Any) -> list[str]:
     """Names of the destinations of a message, sorted."""
     found: dict[Destination, None] = {}
-    exchange.match(key, headers, found)
+    exchange.match(key, traits(headers, **props), found)
     return sorted(destination.name for destination in found)
 
 
-@pytest.fixture(params=["direct", "fanout", "topic", "headers"])
+ANY_KEY = ["direct", "fanout", "topic", "headers", "x-random", "x-modulus-hash", "x-recent-history"]
+"""Types that take any binding key."""
+
+
+@pytest.fixture(params=ANY_KEY)
 def any_exchange(request: pytest.FixtureRequest) -> Exchange:
     return make(request.param)

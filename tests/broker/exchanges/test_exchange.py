@@ -116,8 +116,10 @@ def test_unknown_arguments_are_not_compared() -> None:
 
 
 def test_the_table_of_types() -> None:
-    """Four types by name; the text for any other."""
-    assert sorted(exchanges.TYPES) == ["direct", "fanout", "headers", "topic"]
+    """The four of the specification and more by name; the text for any other."""
+    plain = [kind for kind in exchanges.TYPES if not kind.startswith("x-")]
+    assert sorted(plain) == ["direct", "fanout", "headers", "topic"]
+    assert {"x-consistent-hash", "x-modulus-hash", "x-random", "x-recent-history"} < set(exchanges.TYPES)
     with pytest.raises(PreconditionFailed) as failure:
         make("x-unknown")
     assert str(failure.value) == "unknown exchange type 'x-unknown'"
