@@ -200,6 +200,7 @@ MIRRORED_ELSEWHERE: Final[dict[str, str]] = {
     "bench/link.py": "tests/bench/test_run.py",
     "bench/producer.py": "tests/bench/test_run.py",
     "broker/destination.py": "tests/broker/test_binding.py",
+    "broker/delay_queue.py": "tests/flows/test_delayed.py",
     "broker/waiter.py": "tests/broker/test_broker.py",
     "server/ports.py": "tests/server/conftest.py",
     "session/basic.py": "tests/flows/test_consuming.py",

@@ -110,7 +110,7 @@ class Broker:
             graves = self.graves
             self.graves = []
             for entry, reason in graves:
-                entry.queue.vhost.dead_letter(entry, reason)
+                entry.queue.put_away(entry, reason)
 
     def write_settlements(self) -> None:
         """Append what queues owe the journal: settled positions, and entries that came back."""

@@ -371,6 +371,10 @@ class Queue(Destination):
         entry.state = GONE
         self.vhost.bury(entry, reason)
 
+    def put_away(self, entry: Entry, reason: str) -> None:
+        """The end of an entry that has died: it is settled and dead-lettered."""
+        self.vhost.dead_letter(entry, reason)
+
     def _forget(self, entry: Entry) -> None:
         self.broker.release(entry)
         if not self.deleted:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mambaamqp.broker import exchanges
 from mambaamqp.broker.arguments import stored_queue_arguments
 from mambaamqp.broker.binding import Binding
+from mambaamqp.broker.delay_queue import PREFIX, DelayQueue, connect
 from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.recollection import Recollection
@@ -23,6 +24,7 @@ from mambaamqp.wire.table import Table
 
 if TYPE_CHECKING:
     from mambaamqp.broker.broker import Broker
+    from mambaamqp.broker.vhost import VirtualHost
 
 
 class Replay:
@@ -112,8 +114,18 @@ class Replay:
         if namesake is not None:
             # The record of its deletion was damaged: nobody could ever reach it again.
             self._drop_queue(namesake)
+        queue = self._queue(vhost, record)
+        queue.next_position = record.next_position
+        self.queues[record.queue_id] = queue
+        self.waiting[record.queue_id] = Recollection(queue, self.broker.pager)
+        self.broker.queue_serial = max(self.broker.queue_serial, record.queue_id)
+        vhost.put_queue(queue)
+
+    def _queue(self, vhost: "VirtualHost", record: records.QueueDeclare) -> Queue:
         table = Table(record.arguments)
-        queue = Queue(
+        if record.name.startswith(PREFIX):
+            return DelayQueue(vhost, record.queue_id, record.name, True, table)
+        return Queue(
             vhost,
             record.queue_id,
             record.name,
@@ -123,11 +135,6 @@ class Replay:
             table=table,
             arguments=stored_queue_arguments(table),
         )
-        queue.next_position = record.next_position
-        self.queues[record.queue_id] = queue
-        self.waiting[record.queue_id] = Recollection(queue, self.broker.pager)
-        self.broker.queue_serial = max(self.broker.queue_serial, record.queue_id)
-        vhost.put_queue(queue)
 
     def _delete_queue(self, record: records.QueueDelete, segment: Segment) -> None:
         queue = self.queues.get(record.queue_id)
@@ -216,6 +223,9 @@ class Replay:
 
     def _finish(self) -> None:
         self.broker.marked_all = not self.clean
+        for queue in list(self.queues.values()):
+            if isinstance(queue, DelayQueue) and not connect(queue.vhost, queue):
+                self._drop_queue(queue)
         for waiting in self.waiting.values():
             waiting.finish(self.clean, self._let_stand)
         self.waiting.clear()

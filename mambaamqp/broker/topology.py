@@ -11,8 +11,10 @@ from mambaamqp.broker import exchanges
 from mambaamqp.broker.arguments import QueueArguments, check_equivalent, parse_queue_arguments
 from mambaamqp.broker.binding import Binding
 from mambaamqp.broker.consumers import Consumer
+from mambaamqp.broker.delay_queue import open_delay_queue
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.exchanges import Exchange
+from mambaamqp.broker.exchanges.delayed import DelayedExchange
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.replies import check_bindable
 from mambaamqp.broker.vhost import VirtualHost
@@ -93,6 +95,7 @@ def declare_exchange(
         exchanges.check_equivalent(
             exchange, kind, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments
         )
+        _open_delay_queue(vhost, exchange)
         return exchange
     _check_not_reserved("exchange", name)
     if len(vhost.exchanges) >= vhost.broker.limits.exchanges_per_vhost_max:
@@ -112,12 +115,20 @@ def declare_exchange(
     if exchange.alternate is not None:
         authorize(actor, "read", "exchange", name)
         authorize(actor, "write", "exchange", exchange.alternate)
+    journal = vhost.broker.journal
+    journal.begin_atom()
     if durable:
-        vhost.broker.journal.append(
-            records.exchange_declare(vhost.name, name, kind, auto_delete, internal, arguments.raw)
-        )
+        journal.append(records.exchange_declare(vhost.name, name, kind, auto_delete, internal, arguments.raw))
     vhost.put_exchange(exchange)
+    _open_delay_queue(vhost, exchange)
+    journal.end_atom()
     return exchange
+
+
+def _open_delay_queue(vhost: VirtualHost, exchange: Exchange) -> None:
+    """Unless it needs none, or has one."""
+    if isinstance(exchange, DelayedExchange) and exchange.waiting is None:
+        open_delay_queue(vhost, exchange)
 
 
 def declare_exchange_passive(vhost: VirtualHost, actor: Actor, name: str) -> Exchange:

@@ -13,6 +13,7 @@ from mambaamqp.broker.dead_letter import death_headers, in_cycle
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.entry import GONE, Entry
 from mambaamqp.broker.exchanges import Exchange
+from mambaamqp.broker.exchanges.delayed import DelayedExchange
 from mambaamqp.broker.message import Message, address_of, names_of
 from mambaamqp.broker.policy import EXCHANGE, QUEUES, Policies
 from mambaamqp.broker.policy_definition import arguments_under
@@ -80,12 +81,19 @@ class VirtualHost:
             dying = doomed.pop()
             if self.exchanges.pop(dying.name, None) is None:
                 continue
+            self._drop_waiting(dying)
             for binding in dying.bindings:
                 self._forget_inbound(binding)
             doomed += self._unbind_everywhere(dying)
             if dying is not exchange:
                 self._note_exchange_gone(dying)
         self.generation += 1
+
+    def _drop_waiting(self, exchange: Exchange) -> None:
+        """What waits until it is routed goes with the exchange."""
+        waiting = exchange.waiting if isinstance(exchange, DelayedExchange) else None
+        if isinstance(waiting, Queue):
+            self.drop_queue(waiting)
 
     def put_queue(self, queue: Queue) -> None:
         """Add a queue."""
@@ -112,7 +120,8 @@ class VirtualHost:
 
     def forget_queue(self, queue: Queue) -> list[Exchange]:
         """Remove a queue and its bindings; returns the auto-delete exchanges left without any."""
-        del self.queues[queue.name]
+        if self.queues.get(queue.name) is queue:
+            del self.queues[queue.name]
         self.broker.agenda.cancel(queue)
         self.generation += 1
         return self._unbind_everywhere(queue)
@@ -189,6 +198,8 @@ class VirtualHost:
         exchange.govern(self.policies.rule_for(exchange.name, EXCHANGE))
 
     def _govern_queue(self, queue: Queue) -> None:
+        if queue.hidden:
+            return
         kind = QUEUES.get(queue.arguments.queue_type, "")
         rule = self.policies.rule_for(queue.name, kind)
         if rule.definition == queue.rule.definition:

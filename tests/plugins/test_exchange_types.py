@@ -21,7 +21,7 @@ from mambaamqp.broker.traits import Traits
 class ParityExchange(Exchange):
     """To the bindings with the key "even" or "odd", by a number in a header."""
 
-    reads_message = True
+    READS_MESSAGE = True
 
     def match(self, routing_key, traits, found):
         number = traits.header("number")

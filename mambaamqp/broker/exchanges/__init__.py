@@ -9,6 +9,7 @@ from typing import Final
 
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.exchanges.consistent_hash import ConsistentHashExchange
+from mambaamqp.broker.exchanges.delayed import DelayedExchange
 from mambaamqp.broker.exchanges.direct import DirectExchange
 from mambaamqp.broker.exchanges.exchange import Exchange, check_equivalent
 from mambaamqp.broker.exchanges.fanout import FanoutExchange
@@ -27,6 +28,7 @@ TYPES: Final[dict[str, type[Exchange]]] = {
     "topic": TopicExchange,
     "headers": HeadersExchange,
     "x-consistent-hash": ConsistentHashExchange,
+    "x-delayed-message": DelayedExchange,
     "x-local-random": RandomExchange,
     "x-modulus-hash": ModulusHashExchange,
     "x-random": RandomExchange,

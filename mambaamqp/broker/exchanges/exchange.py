@@ -3,6 +3,8 @@
 A type fills in how bindings are indexed and how a message matches them.
 """
 
+from typing import ClassVar
+
 from mypy_extensions import mypyc_attr
 
 from mambaamqp.broker.binding import Binding, Identity, identity
@@ -22,7 +24,7 @@ ALTERNATE_EXCHANGE = "alternate-exchange"
 class Exchange(Destination):
     """An exchange. `alternate` takes what this one routes nowhere."""
 
-    reads_message = False
+    READS_MESSAGE: ClassVar[bool] = False
     """Whether more than its key decides where a message goes, so that its route cannot be cached by that."""
 
     def __init__(
@@ -37,6 +39,8 @@ class Exchange(Destination):
         arguments: Table,
     ) -> None:
         super().__init__(name, False)
+        # Of the type as Python sees it: one that others bring is not compiled.
+        self.reads_message: bool = type(self).READS_MESSAGE
         self.kind = kind
         self.vhost = vhost
         self.durable = durable

@@ -5,7 +5,7 @@ void argument asks for the key alone. Values compare by class and value: an inte
 width, never a double, a boolean or text. Empty arguments: `all` matches everything, `any` nothing.
 """
 
-from typing import Final
+from typing import ClassVar, Final
 
 from mambaamqp.broker.binding import Binding, frozen
 from mambaamqp.broker.destination import Destination
@@ -45,7 +45,7 @@ class Rule:
 class HeadersExchange(Exchange):
     """Each binding is asked in turn."""
 
-    reads_message = True
+    READS_MESSAGE: ClassVar[bool] = True
     rules: dict[Binding, Rule]
 
     def _prepare(self) -> None:

@@ -19,5 +19,5 @@ class QueuesExchange(Exchange):
 
     def match(self, routing_key: str, traits: Traits | None, found: dict[Destination, None]) -> None:
         queue = self.queues.get(routing_key)
-        if queue is not None:
+        if queue is not None and not queue.hidden:
             found[queue] = None

@@ -5,6 +5,7 @@ itself.
 """
 
 from random import Random
+from typing import ClassVar
 
 from mambaamqp.broker.binding import Binding
 from mambaamqp.broker.destination import Destination
@@ -15,7 +16,7 @@ from mambaamqp.broker.traits import Traits
 class RandomExchange(Exchange):
     """Each binding has the same chance; two bindings to one queue are two."""
 
-    reads_message = True
+    READS_MESSAGE: ClassVar[bool] = True
 
     def _prepare(self) -> None:
         self.random = Random(self.name)

@@ -6,7 +6,7 @@ keeps a message out.
 """
 
 from collections import deque
-from typing import Final
+from typing import ClassVar, Final
 
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.exchanges.fanout import FanoutExchange
@@ -25,7 +25,7 @@ NO_STORE: Final = "x-recent-history-no-store"
 class RecentHistoryExchange(FanoutExchange):
     """`history` holds the messages themselves, the oldest first."""
 
-    reads_message = True
+    READS_MESSAGE: ClassVar[bool] = True
 
     def _prepare(self) -> None:
         self.history: deque[Message] = deque()
