@@ -57,6 +57,25 @@ class Permission:
             return False
 
 
+@attrs.frozen(eq=False)
+class TopicPermission:
+    """The patterns of one user for routing keys at one topic exchange.
+
+    `{username}` and `{vhost}` in a pattern stand for the user's own, as text and never as a pattern.
+    """
+
+    write: str = ""
+    read: str = ""
+
+    def bound(self, user_name: str, vhost: str) -> Permission:
+        """As a permission over routing keys; ConfigError for what cannot be a pattern."""
+        patterns = [
+            pattern.replace("{username}", re.escape(user_name)).replace("{vhost}", re.escape(vhost))
+            for pattern in (self.write, self.read)
+        ]
+        return Permission(write=patterns[0], read=patterns[1])
+
+
 class Actor:
     """A user at work in one virtual host: every operation names one, and asks it.
 
@@ -64,12 +83,13 @@ class Actor:
     a right taken away is refused from the next operation on.
     """
 
-    __slots__ = ("_access", "_decisions", "_generation", "_permission", "user", "vhost")
+    __slots__ = ("_access", "_decisions", "_generation", "_permission", "_topics", "user", "vhost")
 
     def __init__(self, user: User, vhost: str, permission: Permission | None, access: "Access") -> None:
         self.user = user
         self.vhost = vhost
         self._permission = permission
+        self._topics = access.topic_permissions(user.name, vhost)
         self._access = access
         self._generation = access.generation
         self._decisions: dict[tuple[str, str], bool] = {}
@@ -82,6 +102,13 @@ class Actor:
         decision = self._decisions.get((right, name))
         return self._decide(right, name) if decision is None else decision
 
+    def topic_allowed(self, right: str, exchange: str, routing_key: str) -> bool:
+        """Whether the user has `right` on a routing key at a topic exchange; without a rule, yes."""
+        if self._generation != self._access.generation:
+            self._reread()
+        permission = self._topics.get(exchange)
+        return permission is None or permission.allows(right, routing_key)
+
     def _decide(self, right: str, name: str) -> bool:
         decision = self._permission is not None and self._permission.allows(right, name)
         if len(self._decisions) >= DECISIONS_MAX:
@@ -93,6 +120,7 @@ class Actor:
         self._generation = self._access.generation
         self.user = self._access.users.get(self.user.name) or self.user
         self._permission = self._access.permission(self.user.name, self.vhost)
+        self._topics = self._access.topic_permissions(self.user.name, self.vhost)
         self._decisions.clear()
 
 
@@ -111,6 +139,15 @@ def authorize_any(actor: Actor, kind: Kind, name: str) -> None:
         authorize(actor, Right.CONFIGURE, kind, name)
 
 
+def authorize_topic(actor: Actor, right: str, exchange: str, routing_key: str) -> None:
+    """Return if `actor` has `right` on a routing key at the topic exchange; else AccessRefused (403)."""
+    if not actor.topic_allowed(right, exchange, routing_key):
+        raise AccessRefused(
+            f"{right} access to topic '{routing_key}' in exchange '{exchange}' in vhost '{actor.vhost}'"
+            f" refused for user '{actor.user.name}'"
+        )
+
+
 def authorize_tag(actor: Actor, tag: str) -> None:
     """Return if `actor` has this tag, or is an administrator; else AccessRefused (403)."""
     if tag not in actor.user.tags and ADMINISTRATOR not in actor.user.tags:
@@ -120,6 +157,9 @@ def authorize_tag(actor: Actor, tag: str) -> None:
 def checked_name(kind: Kind, name: str) -> str:
     """The name that patterns see and texts show: the default exchange has one here."""
     return DEFAULT_EXCHANGE_NAME if not name and kind == "exchange" else name
+
+
+NO_TOPICS: Final[dict[str, Permission]] = {}
 
 
 class Access:
@@ -137,6 +177,11 @@ class Access:
         self.generation = 0
         self._vhosts: set[str] = set()
         self._permissions: dict[tuple[str, str], Permission] = {}
+        self._topic_permissions: dict[tuple[str, str], dict[str, Permission]] = {}
+        self.configured: frozenset[str] = frozenset()
+        """Users of the configuration, of which nothing else may say otherwise."""
+        self._stand_in = ""
+        """The user that is there because there is no other."""
         self._verified = VerifiedCache()
 
     @classmethod
@@ -152,6 +197,10 @@ class Access:
             access.set_permission(row.user, row.vhost, _permission(row))
         for user in config.users:
             access.put_user(User(user.name, _password_hash(user), frozenset(user.tags)))
+        if config.users == Config().users:
+            access._stand_in = config.users[0].name
+        else:
+            access.configured = frozenset(user.name for user in config.users)
         return access
 
     @staticmethod
@@ -212,6 +261,24 @@ class Access:
         """What the user may do in the virtual host; None: may not open it."""
         return self._permissions.get((user_name, vhost)) if user_name in self.users else None
 
+    def topic_permissions(self, user_name: str, vhost: str) -> dict[str, Permission]:
+        """Exchange → what the user may do with routing keys there; an exchange without is open."""
+        return self._topic_permissions.get((user_name, vhost), NO_TOPICS)
+
+    def set_topic_permissions(
+        self, user_name: str, vhost: str, permissions: dict[str, TopicPermission]
+    ) -> None:
+        """Give, or replace, all rules about routing keys of a user in a virtual host; empty: none."""
+        bound = {name: rule.bound(user_name, vhost) for name, rule in permissions.items()}
+        self._topic_permissions[user_name, vhost] = bound
+        self._changed()
+
+    def retire_stand_in(self) -> None:
+        """Somebody else may log in now: the user that nobody asked for goes, with its permissions."""
+        name, self._stand_in = self._stand_in, ""
+        if name:
+            self.remove_user(name)
+
     def put_user(self, user: User) -> None:
         """Add a user, or replace the one of that name; remembered logins are forgotten."""
         self.users.put(user)
@@ -251,6 +318,8 @@ class Access:
     def _drop_permissions(self, *, index: int, name: str) -> None:
         for row in [row for row in self._permissions if row[index] == name]:
             del self._permissions[row]
+        for row in [row for row in self._topic_permissions if row[index] == name]:
+            del self._topic_permissions[row]
 
     def _changed(self) -> None:
         self.generation += 1

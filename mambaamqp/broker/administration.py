@@ -8,7 +8,9 @@ from typing import Any, Final
 
 from mambaamqp.access.permissions import Actor, authorize_tag
 from mambaamqp.access.users import ADMINISTRATOR, POLICYMAKER
-from mambaamqp.broker import parameters, policy
+from mambaamqp.broker import accounts, admission, parameters, policy
+from mambaamqp.broker.admission import parse_limits
+from mambaamqp.broker.broker import Broker
 from mambaamqp.broker.vhost import VirtualHost
 from mambaamqp.errors import NotFound, PreconditionFailed
 
@@ -38,6 +40,43 @@ def clear_operator_policy(vhost: VirtualHost, actor: Actor, name: str) -> None:
     """Forget an operator policy; 404 if there is none."""
     authorize_tag(actor, ADMINISTRATOR)
     _clear(vhost, parameters.OPERATOR_POLICY, name, "operator policy")
+
+
+def set_vhost_limits(vhost: VirtualHost, actor: Actor, value: dict[str, Any]) -> None:
+    """Bound a virtual host (`max-connections`, `max-queues`); who is in already stays."""
+    authorize_tag(actor, ADMINISTRATOR)
+    limits = parse_limits(value, admission.VHOST_LIMITS, "limits")
+    _set(vhost, parameters.VHOST_LIMITS, parameters.LIMITS_NAME, limits)
+
+
+def clear_vhost_limits(vhost: VirtualHost, actor: Actor) -> None:
+    """No limits any more; 404 if there were none."""
+    authorize_tag(actor, ADMINISTRATOR)
+    _clear(vhost, parameters.VHOST_LIMITS, parameters.LIMITS_NAME, "vhost limits")
+
+
+def set_user_limits(broker: Broker, actor: Actor, name: str, value: dict[str, Any]) -> None:
+    """Bound a user (`max-connections`, `max-channels`); who is in already stays. 404 without the user."""
+    authorize_tag(actor, ADMINISTRATOR)
+    if broker.access.users.get(name) is None:
+        raise NotFound(f"no user '{name}'")
+    limits = parse_limits(value, admission.USER_LIMITS, "user-limits")
+    broker.parameters.put(parameters.USER_LIMITS, "", name, limits)
+
+
+def set_topic_permissions(
+    vhost: VirtualHost, actor: Actor, user: str, value: dict[str, dict[str, str]]
+) -> None:
+    """All rules of a user about routing keys: exchange → `write`, `read`; none: all keys are open to it."""
+    authorize_tag(actor, ADMINISTRATOR)
+    accounts.parse_topics(user, vhost.name, value)
+    _set(vhost, parameters.TOPIC_PERMISSION, user, value)
+
+
+def set_vhost(broker: Broker, actor: Actor, name: str, value: dict[str, Any]) -> None:
+    """Have a virtual host (`description`, `tags`, `default_queue_type`)."""
+    authorize_tag(actor, ADMINISTRATOR)
+    broker.parameters.put(parameters.VHOST, checked_name(name), "", accounts.check_vhost(name, value))
 
 
 def checked_name(name: str) -> str:

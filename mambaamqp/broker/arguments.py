@@ -11,7 +11,7 @@ from typing import Final
 from mambaamqp.broker.argument_values import CONSUMER_CHECKS, QUEUE_CHECKS, Check, unsupported_type
 from mambaamqp.broker.equivalence import bare, check_argument, check_flag, differs
 from mambaamqp.errors import NotImplementedFault, PreconditionFailed
-from mambaamqp.wire.table import Table
+from mambaamqp.wire.table import Table, encode_value, splice
 
 DELIVERY_LIMIT_DEFAULT: Final = 20
 """Of quorum queues."""
@@ -144,6 +144,13 @@ def stored_queue_arguments(table: Table) -> QueueArguments:
     limit = table.get("x-delivery-limit")
     arguments.delivery_limit = default_limit if limit is None else limit
     return arguments
+
+
+def typed(table: Table, queue_type: str) -> Table:
+    """The arguments with that type of queue, where they ask for none."""
+    if "x-queue-type" in table and table.get("x-queue-type") not in UNSET_TYPES:
+        return table
+    return Table(splice(table.raw, {"x-queue-type": encode_value(queue_type)}, frozenset()))
 
 
 def queue_type_of(table: Table) -> str:

@@ -11,6 +11,7 @@ from random import Random, SystemRandom
 from typing import Any, Final
 
 from mambaamqp.access.permissions import Access
+from mambaamqp.broker.admission import Admission
 from mambaamqp.broker.agenda import Agenda
 from mambaamqp.broker.compaction import Compaction
 from mambaamqp.broker.entry import Entry
@@ -60,6 +61,7 @@ class Broker:
         self.wall_ms = int(wall_seconds * 1000)
         self.vhosts: dict[str, VirtualHost] = {}
         self.parameters = Parameters(self)
+        self.admission = Admission()
         self.queue_serial = 0
         self.dirty: list[Queue] = []
         self.settling: list[Queue] = []

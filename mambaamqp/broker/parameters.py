@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from mambaamqp.broker import policy
+from mambaamqp.broker import accounts, policy
 from mambaamqp.errors import MambaError, PreconditionFailed
 from mambaamqp.store import records
 from mambaamqp.store.journal import Journal
@@ -23,6 +23,15 @@ log = logging.getLogger("mambaamqp.broker")
 
 POLICY: Final = "policy"
 OPERATOR_POLICY: Final = "operator_policy"
+VHOST: Final = "vhost"
+VHOST_LIMITS: Final = "vhost-limits"
+LIMITS_NAME: Final = "limits"
+"""Under which the limits of a virtual host stand."""
+USER: Final = "user"
+USER_LIMITS: Final = "user-limits"
+PERMISSION: Final = "permission"
+TOPIC_PERMISSION: Final = "topic_permission"
+"""Under the name of the user, as permissions; all its exchanges together."""
 
 PARAMETER_BYTES_MAX: Final = 65_536
 """Of one value; all that is of use is far smaller."""
@@ -124,4 +133,10 @@ def _have(
 APPLIED: Final[dict[str, Callable[["Broker", str, str, dict[str, Any] | None], None]]] = {
     POLICY: _policy,
     OPERATOR_POLICY: _operator_policy,
+    VHOST: accounts.apply_vhost,
+    VHOST_LIMITS: accounts.apply_vhost_limits,
+    USER: accounts.apply_user,
+    USER_LIMITS: accounts.apply_user_limits,
+    PERMISSION: accounts.apply_permission,
+    TOPIC_PERMISSION: accounts.apply_topics,
 }

@@ -76,7 +76,7 @@ def parse(name: str, value: dict[str, Any], *, operator: bool) -> Policy:
         raise invalid("priority should be number")
     if not INTEGER_MIN <= priority <= INTEGER_MAX:
         raise invalid("priority should fit 64 bits")
-    apply_to = value.get("apply-to", "queues" if operator else "all")
+    apply_to = value.get("apply-to", "all")
     if apply_to not in APPLY_TO:
         raise invalid(f"apply-to '{apply_to}' unrecognised; should be one of {', '.join(APPLY_TO)}")
     definition = check_definition(value.get("definition"), operator=operator)

@@ -6,9 +6,9 @@ something durable appends to the journal; the caller holds its reply back until 
 `owner` is the connection that asks, an opaque object, for exclusive queues.
 """
 
-from mambaamqp.access.permissions import Actor, authorize, authorize_any
+from mambaamqp.access.permissions import Actor, authorize, authorize_any, authorize_topic
 from mambaamqp.broker import exchanges
-from mambaamqp.broker.arguments import QueueArguments, check_equivalent, parse_queue_arguments
+from mambaamqp.broker.arguments import QueueArguments, check_equivalent, parse_queue_arguments, typed
 from mambaamqp.broker.binding import Binding
 from mambaamqp.broker.consumers import Consumer
 from mambaamqp.broker.delay_queue import open_delay_queue
@@ -29,6 +29,8 @@ from mambaamqp.store import records
 from mambaamqp.wire.table import Table
 
 RESERVED_PREFIX = "amq."
+TOPIC = "topic"
+"""The type of exchange that topic permissions are about."""
 
 
 def plain_name(name: str) -> str:
@@ -177,12 +179,16 @@ def declare_queue(
         name = f"amq.gen-{vhost.broker.token()}"
     else:
         _check_not_reserved("queue", name)
+        if vhost.default_queue_type and durable and not exclusive and not auto_delete:
+            arguments = typed(arguments, vhost.default_queue_type)
     authorize(actor, "configure", "queue", name)
     queue = vhost.queues.get(name)
     if queue is not None:
         return _redeclare(queue, owner, durable, exclusive, auto_delete, arguments)
-    if len(vhost.queues) >= vhost.broker.limits.queues_per_vhost_max:
-        limit = vhost.broker.limits.queues_per_vhost_max
+    limit = vhost.broker.limits.queues_per_vhost_max
+    if vhost.queues_max is not None:
+        limit = min(limit, vhost.queues_max)
+    if len(vhost.queues) >= limit:
         raise PreconditionFailed(
             f"cannot declare queue '{name}': queue limit in vhost '{vhost.name}' ({limit}) is reached"
         )
@@ -311,7 +317,7 @@ def bind(
     destination_name = plain_name(destination_name)
     if to_queue:
         check_bindable(destination_name)
-    _check_binding_rights(actor, source_name, destination_name, to_queue)
+    _check_binding_rights(vhost, actor, source_name, destination_name, to_queue, routing_key)
     source = find_exchange(vhost, source_name)
     destination = _find_destination(vhost, owner, destination_name, to_queue)
     source.validate_binding(routing_key, arguments)
@@ -350,7 +356,7 @@ def unbind(
     destination_name = plain_name(destination_name)
     if to_queue:
         check_bindable(destination_name)
-    _check_binding_rights(actor, source_name, destination_name, to_queue)
+    _check_binding_rights(vhost, actor, source_name, destination_name, to_queue, routing_key)
     source = vhost.exchanges.get(source_name)
     found = vhost.queues.get(destination_name) if to_queue else vhost.exchanges.get(destination_name)
     if source is None or found is None:
@@ -366,12 +372,22 @@ def unbind(
         )
 
 
-def _check_binding_rights(actor: Actor, source_name: str, destination_name: str, to_queue: bool) -> None:
+def _check_binding_rights(
+    vhost: VirtualHost,
+    actor: Actor,
+    source_name: str,
+    destination_name: str,
+    to_queue: bool,
+    routing_key: str,
+) -> None:
     authorize(actor, "write", "queue" if to_queue else "exchange", destination_name)
     if not to_queue:
         _check_not_default(destination_name)
     _check_not_default(source_name)
     authorize(actor, "read", "exchange", source_name)
+    source = vhost.exchanges.get(source_name)
+    if source is not None and source.kind == TOPIC:
+        authorize_topic(actor, "read", source_name, routing_key)
 
 
 def _find_destination(vhost: VirtualHost, owner: object, name: str, to_queue: bool) -> Destination:
@@ -406,6 +422,12 @@ def remove_consumer(consumer: Consumer) -> None:
 
 
 # Publishing
+
+
+def check_topic(exchange: Exchange, actor: Actor, routing_key: str) -> None:
+    """403 when topic permissions keep the actor from publishing with that key to a topic exchange."""
+    if exchange.kind == TOPIC:
+        authorize_topic(actor, "write", exchange.name, routing_key)
 
 
 def writable_exchange(vhost: VirtualHost, actor: Actor, name: str) -> Exchange:

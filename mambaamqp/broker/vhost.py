@@ -47,6 +47,10 @@ class VirtualHost:
         self.queues: dict[str, Queue] = {}
         self.exchanges: dict[str, Exchange] = {}
         self.policies = Policies()
+        self.default_queue_type = ""
+        """Of queues that are declared without one, where they can be of it; empty: classic."""
+        self.connections_max: int | None = None
+        self.queues_max: int | None = None
         self.binding_count = 0
         self.inbound: dict[Destination, dict[Exchange, int]] = {}
         """For each destination, the exchanges that bind to it and how often."""

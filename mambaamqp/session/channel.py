@@ -65,6 +65,7 @@ class Channel:
         self.taken_shared = 0
         """Unacknowledged deliveries of consumers, against `prefetch_shared`."""
         self.last_queue = ""
+        self.released = False
 
     # Publishing
 
@@ -286,6 +287,9 @@ class Channel:
     def release(self) -> None:
         """The channel is over: consumers go, deliveries go back, an open transaction is rolled back."""
         self.session.plan = None
+        if not self.released:
+            self.released = True
+            self.vhost.broker.admission.close_channel(self.actor)
         if self.transaction is not None:
             self.transaction.rollback(self.unacked)
         consumers = list(self.consumers.values())

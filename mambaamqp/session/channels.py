@@ -38,6 +38,7 @@ def open_channel(session: "Session", kind: i64, number: i64, payload: bytes) -> 
             f" ({session.channel_max})"
         )
     assert session.vhost is not None and session.handshake.actor is not None
+    session.broker.admission.open_channel(session.handshake.actor)
     session.channels[number] = Channel(session, number, session.vhost, session.handshake.actor)
     answer = ChannelMethods.OpenOk()
     # RabbitMQ sends nothing here; pamqp's constructor would not have it.

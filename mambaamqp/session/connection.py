@@ -396,7 +396,9 @@ class Session(Waiter):
     def _open(self) -> None:
         """connection.open-ok follows: from here on it is a connection. 530 without such a virtual host."""
         handshake = self.handshake
+        assert handshake.actor is not None
         self.vhost = self.broker.vhost(handshake.vhost)
+        self.broker.admission.enter(handshake.actor, self.vhost)
         self.state = OPEN
         self.broker.holders[self] = None
         self.channel_max = handshake.channel_max
@@ -438,7 +440,9 @@ class Session(Waiter):
 
     def _release(self) -> None:
         """Give everything back to the broker: channels first, then exclusive queues."""
-        self.broker.holders.pop(self, None)
+        if self in self.broker.holders and self.handshake.actor is not None:
+            del self.broker.holders[self]
+            self.broker.admission.leave(self.handshake.actor)
         for channel in self.publishers:
             channel.end_batch(self.broker.journal.durable)
         self.publishers = []

@@ -12,8 +12,8 @@ from mambaamqp.broker.exchanges import Exchange
 from mambaamqp.broker.message import Message, names_of
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.routing import reads_message, sender_selected
-from mambaamqp.broker.topology import writable_exchange
 from mambaamqp.broker.traits import Traits
+from mambaamqp.broker.topology import check_topic, writable_exchange
 from mambaamqp.errors import FrameFault, NotImplementedFault, PreconditionFailed
 from mambaamqp.session import replies
 from mambaamqp.wire import fast, properties
@@ -97,6 +97,7 @@ def resolve(channel: "Channel", key: bytes) -> Route:
     if flags & fast.IMMEDIATE:
         raise NotImplementedFault("immediate=true")
     exchange = writable_exchange(vhost, channel.actor, exchange_name)
+    check_topic(exchange, channel.actor, routing_key)
     route = Route(address, exchange, routing_key, bool(flags & fast.MANDATORY))
     route.reads_message = reads_message(exchange, vhost.exchanges.get)
     if not route.reads_message:
@@ -134,6 +135,8 @@ def _with_headers(
     keys = [route.routing_key]
     if b"CC" in headers.raw:
         selected, blind = sender_selected(headers)
+        for key in selected:
+            check_topic(route.exchange, channel.actor, key)
         keys += selected
         if blind:
             message = message.with_header(properties.with_headers(header, {}, frozenset({"BCC"})))

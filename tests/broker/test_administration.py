@@ -56,6 +56,26 @@ def test_policies_are_for_policymakers(world: World) -> None:
     assert may(world, administration.clear_operator_policy, "o") == administrators
 
 
+def test_limits_and_rights_are_for_administrators(world: World) -> None:
+    """Nobody else may widen what bounds him."""
+    administrators = {"administrator"}
+    assert may(world, administration.set_vhost_limits, {"max-queues": 5}) == administrators
+    assert may(world, administration.clear_vhost_limits) == administrators
+    assert may(world, administration.set_topic_permissions, "nobody", {}) == administrators
+    broker = world.broker
+    assert may(world, lambda _, actor: administration.set_vhost(broker, actor, "v", {})) == administrators
+    limited = may(
+        world, lambda _, actor: administration.set_user_limits(broker, actor, "nobody", {"max-channels": 1})
+    )
+    assert limited == administrators
+
+
+def test_limits_of_nobody_are_refused(world: World) -> None:
+    """404."""
+    with pytest.raises(NotFound, match="no user 'x'"):
+        administration.set_user_limits(world.broker, actor_of(world), "x", {"max-channels": 1})
+
+
 def test_what_is_not_there_cannot_be_cleared(world: World, vhost: VirtualHost) -> None:
     """404, and the name."""
     with pytest.raises(NotFound, match="no policy 'p' in vhost '/'"):
