@@ -12,8 +12,8 @@ from mambaamqp.broker.exchanges import Exchange
 from mambaamqp.broker.message import Message, names_of
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.routing import reads_message, sender_selected
-from mambaamqp.broker.traits import Traits
 from mambaamqp.broker.topology import check_topic, writable_exchange
+from mambaamqp.broker.traits import Traits
 from mambaamqp.errors import FrameFault, NotImplementedFault, PreconditionFailed
 from mambaamqp.session import replies
 from mambaamqp.wire import fast, properties
