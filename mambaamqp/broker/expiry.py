@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mambaamqp.broker.ready import Block, Line
 
 LEFTOVERS_MIN: Final = 1024
+DUE_MAX: Final = 1024
 
 
 class Expiry:
@@ -53,13 +54,16 @@ class Expiry:
         self.returned.clear()
 
     def due(self, now: float, pager: "Pager") -> list[Entry]:
-        """Entries that wait and whose time is up at `now`, by deadline; each may come twice."""
+        """Entries that wait and whose time is up at `now`, by deadline; each may come twice.
+
+        About DUE_MAX at a time: a backlog that expires at once must not hold up everything else.
+        """
         found: list[Entry] = []
-        while self.blocks and self.blocks[0][0] <= now:
+        while self.blocks and self.blocks[0][0] <= now and len(found) < DUE_MAX:
             moment, _, block, line = heappop(self.blocks)
             if moment == block.deadline:
                 self._look_at(line, block, now, pager, found)
-        while self.returned and self.returned[0][0] <= now:
+        while self.returned and self.returned[0][0] <= now and len(found) < DUE_MAX:
             entry = heappop(self.returned)[2]
             if entry.state == READY:
                 found.append(entry)

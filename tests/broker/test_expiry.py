@@ -3,7 +3,7 @@
 from typing import Any
 
 from mambaamqp.broker.entry import GONE, NEVER, UNACKED, Entry
-from mambaamqp.broker.expiry import LEFTOVERS_MIN, Expiry
+from mambaamqp.broker.expiry import DUE_MAX, LEFTOVERS_MIN, Expiry
 from mambaamqp.broker.ready import Block, Line
 from tests.broker.conftest import message
 
@@ -85,6 +85,19 @@ def test_nothing_is_left_of_a_queue_that_is_gone() -> None:
     expiry.watch_returned(entry(1, 1.0))
     expiry.clear()
     assert (expiry.deadline(), expiry.due(9.0, PAGER)) == (NEVER, [])
+
+
+def test_a_backlog_expires_in_slices() -> None:
+    """The next look is due at once, until all have gone."""
+    expiry = filled(*[block(*[1.0] * 256) for _ in range(10)])
+    sizes = []
+    while expiry.deadline() <= 1.0:
+        found = expiry.due(1.0, PAGER)
+        sizes.append(len(found))
+        for entry in found:
+            entry.state = GONE
+    assert sum(sizes) == 2560
+    assert max(sizes) < DUE_MAX + 256
 
 
 def test_leftovers_do_not_pile_up() -> None:
