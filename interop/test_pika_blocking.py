@@ -489,3 +489,18 @@ def test_remote_procedure_calls_without_a_reply_queue(
         with pytest.raises(ChannelClosedByBroker) as gone:
             server.queue_declare(request.reply_to, passive=True)
         assert gone.value.reply_code == 404
+
+
+def test_a_consumer_that_does_not_acknowledge_is_cancelled(channel: BlockingChannel, name: str) -> None:
+    """It learns by basic.cancel; the message is another consumer's."""
+    channel.queue_declare(name, arguments={"x-consumer-timeout": 400})
+    channel.basic_publish("", name, b"slow")
+    cancelled: list[Any] = []
+    channel.add_on_cancel_callback(cancelled.append)
+    channel.basic_consume(name, lambda *delivery: None, consumer_tag="sleeper")
+
+    wait_for(channel, lambda: cancelled)
+
+    assert cancelled[0].method.consumer_tag == "sleeper"
+    method, _, body = channel.basic_get(name, auto_ack=True)
+    assert (body, method.redelivered) == (b"slow", True)

@@ -128,7 +128,7 @@ QUEUE_CHECKS: Final[dict[str, Check]] = {
     "x-queue-version": version,
     "x-single-active-consumer": boolean,
     "x-delivery-limit": integer,
-    "x-consumer-timeout": non_negative,
+    "x-consumer-timeout": time_span,
     "x-consumer-disconnected-timeout": non_negative,
     "x-quorum-initial-group-size": positive,
     "x-max-age": max_age,
@@ -141,5 +141,5 @@ QUEUE_CHECKS: Final[dict[str, Check]] = {
 
 CONSUMER_CHECKS: Final[dict[str, Check]] = {
     "x-priority": integer,
-    "x-consumer-timeout": non_negative,
+    "x-consumer-timeout": time_span,
 }

@@ -1,9 +1,9 @@
 """The x-arguments of queues and consumers: which there are, what they mean, whether a redeclare agrees.
 
 Only arguments that a queue's type knows are read and compared; unknown ones are accepted and ignored.
-Whether a single value is legal is `broker.argument_values`' matter. Three things are ours:
-`x-delivery-limit` is known on classic queues too and must be a number, `x-queue-version` may still be 1, and
-a stream is refused with a clear 540 until there are streams.
+Whether a single value is legal is `broker.argument_values`' matter. Three things are ours: classic queues
+too know `x-delivery-limit` (which must be a number) and `x-consumer-timeout`, `x-queue-version` may still be
+1, and a stream is refused with a clear 540 until there are streams.
 """
 
 from typing import Final
@@ -33,6 +33,7 @@ KNOWN: Final[dict[str, tuple[str, ...]]] = {
         "x-queue-master-locator",
         "x-queue-leader-locator",
         "x-delivery-limit",
+        "x-consumer-timeout",
     ),
     "quorum": (
         "x-dead-letter-exchange",
@@ -72,7 +73,7 @@ KNOWN: Final[dict[str, tuple[str, ...]]] = {
 ALL_KNOWN: Final = frozenset(KNOWN["classic"] + KNOWN["quorum"] + KNOWN["stream"])
 
 CONSUMER_KNOWN: Final[dict[str, tuple[str, ...]]] = {
-    "classic": ("x-priority",),
+    "classic": ("x-priority", "x-consumer-timeout"),
     "quorum": ("x-priority", "x-consumer-timeout"),
     "stream": ("x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered"),
 }
@@ -99,6 +100,8 @@ class QueueArguments:
         self.max_priority: int | None = None
         self.single_active_consumer = False
         self.delivery_limit: int | None = None
+        self.consumer_timeout_ms: int | None = None
+        """0 is no limit; None what the configuration says."""
 
 
 def parse_queue_arguments(
@@ -140,6 +143,7 @@ def stored_queue_arguments(table: Table) -> QueueArguments:
     arguments.overflow = table.get("x-overflow") or "drop-head"
     arguments.max_priority = table.get("x-max-priority")
     arguments.single_active_consumer = bool(table.get("x-single-active-consumer"))
+    arguments.consumer_timeout_ms = table.get("x-consumer-timeout")
     default_limit = DELIVERY_LIMIT_DEFAULT if arguments.queue_type == "quorum" else None
     limit = table.get("x-delivery-limit")
     arguments.delivery_limit = default_limit if limit is None else limit
@@ -243,3 +247,9 @@ def consumer_priority(table: Table, queue: str, vhost: str, queue_type: str = ""
         _check_keys(table, where, queue_type, known, ALL_CONSUMER_KNOWN)
     value = table.get("x-priority")
     return value if isinstance(value, int) else 0
+
+
+def consumer_timeout(table: Table) -> int | None:
+    """x-consumer-timeout of a basic.consume in ms, 0 for no limit; None without one. Checked before."""
+    value = table.get("x-consumer-timeout")
+    return value if isinstance(value, int) else None

@@ -70,6 +70,7 @@ Check = tuple[Callable[[Any], bool], str]
 
 KEYS: Final[dict[str, Check]] = {
     "alternate-exchange": (_text, "is not a valid alternate exchange name"),
+    "consumer-timeout": (_non_negative, "is not a valid consumer timeout"),
     "dead-letter-exchange": (_text, "is not a valid dead letter exchange name"),
     "dead-letter-routing-key": (_text, "is not a valid dead letter routing key"),
     "delivery-limit": (_integer, "is not a valid delivery limit"),
@@ -82,7 +83,6 @@ KEYS: Final[dict[str, Check]] = {
 """What has an effect here: whether a value is legal, and RabbitMQ's words if not."""
 
 WITHOUT_EFFECT: Final[dict[str, Check]] = {
-    "consumer-timeout": (_non_negative, "is not a valid consumer timeout"),
     "dead-letter-strategy": (_strategy, "is not a valid dead letter strategy"),
     "ha-mode": (_anything, ""),
     "ha-params": (_anything, ""),
@@ -182,6 +182,9 @@ def arguments_under(table: Table, definition: Definition) -> QueueArguments:
     arguments.expires_ms = _smaller(arguments.expires_ms, definition.get("expires"))
     arguments.max_length = _smaller(arguments.max_length, definition.get("max-length"))
     arguments.max_length_bytes = _smaller(arguments.max_length_bytes, definition.get("max-length-bytes"))
+    arguments.consumer_timeout_ms = _shorter(
+        arguments.consumer_timeout_ms, definition.get("consumer-timeout")
+    )
     if arguments.dead_letter_exchange is None:
         arguments.dead_letter_exchange = definition.get("dead-letter-exchange")
     if arguments.dead_letter_routing_key is None:
@@ -199,3 +202,8 @@ def _smaller(own: int | None, other: int | None) -> int | None:
     if own is None or other is None:
         return other if own is None else own
     return min(own, other)
+
+
+def _shorter(own: int | None, other: int | None) -> int | None:
+    """Of two time limits; 0 is none."""
+    return _smaller(own, other) if own != 0 and other != 0 else own or other or 0

@@ -233,6 +233,12 @@ class LimitsConfig:
         most=4096 * MIB,
     )
     consumers_per_channel_max: int = number(1024, "Consumers of one channel; one more is 530.", least=1)
+    consumer_timeout_seconds: float = number(
+        1800.0,
+        "Time for the acknowledgement of a delivery; then the consumer is cancelled. 0: no limit.",
+        least=0,
+        most=315_360_000,
+    )
     tx_operations_max: int = number(
         100_000, "Publishes and acknowledgements in one transaction; one more is 406.", least=1
     )

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from mambaamqp.broker import topology
-from mambaamqp.broker.arguments import consumer_priority
+from mambaamqp.broker.arguments import consumer_priority, consumer_timeout
 from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.replies import REPLY_TO
 from mambaamqp.errors import NotAllowed, NotImplementedFault, PreconditionFailed, ResourceLocked
 from mambaamqp.session import replies
 from mambaamqp.session.confirms import Confirms
 from mambaamqp.session.consuming import ChannelConsumer, counted
+from mambaamqp.session.patience import timeout_seconds
 from mambaamqp.session.topology import queue_name
 from mambaamqp.session.transactions import Transaction
 from mambaamqp.wire import fast
@@ -56,7 +57,10 @@ def consume(channel: "Channel", method: Any) -> None:
     consumer = ChannelConsumer(
         channel, queue, tag, no_ack=method.no_ack, exclusive=method.exclusive, priority=priority
     )
+    consumer.timeout_ms = consumer_timeout(method.arguments)
     channel.consumers[tag] = consumer
+    if not method.no_ack:
+        session.patience.expect(timeout_seconds(session, queue, consumer), channel.vhost.broker.now)
     if not method.nowait:
         channel.send(Basic.ConsumeOk(consumer_tag=tag))
     queue.add_consumer(consumer)
@@ -107,6 +111,8 @@ def _send_get_ok(channel: "Channel", queue: "Queue", entry: Entry, no_ack: bool)
     else:
         queue.hold(entry)
         channel.unacked.add(tag, entry)
+        session = channel.session
+        session.patience.expect(timeout_seconds(session, queue, None), channel.vhost.broker.now)
 
 
 def recover(channel: "Channel", method: Any) -> None:

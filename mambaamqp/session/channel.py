@@ -211,7 +211,8 @@ class Channel:
         if not multiple:
             entry = self.unacked.take(tag)
             if entry is None:
-                raise unknown_tag(tag)
+                self._check_reclaimed(tag)
+                return
             if self.transaction is not None:
                 self.transaction.hold(tag, entry, "ack")
                 return
@@ -245,13 +246,19 @@ class Channel:
         if not multiple:
             entry = self.unacked.take(tag)
             if entry is None:
-                raise unknown_tag(tag)
+                self._check_reclaimed(tag)
+                return []
             return [(tag, entry)]
         if tag == 0:
             return self.unacked.take_all()
         if tag not in self.unacked.entries:
-            raise unknown_tag(tag)
+            self._check_reclaimed(tag)
         return self.unacked.take_up_to(tag)
+
+    def _check_reclaimed(self, tag: int) -> None:
+        """406 for a tag that is not outstanding, unless it may have been taken away: that comes too late."""
+        if not 0 < tag <= self.unacked.reclaimed:
+            raise unknown_tag(tag)
 
     def give_back_credit(self, entry: Entry) -> None:
         """A delivery is no longer outstanding: its consumer may have another one."""

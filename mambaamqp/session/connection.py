@@ -39,6 +39,7 @@ from mambaamqp.session.handshake import PROTOCOL_HEADER_BYTES as HEADER_BYTES
 from mambaamqp.session.handshake import Handshake, is_partial_header, unexpected_method
 from mambaamqp.session.heartbeat import Heartbeat
 from mambaamqp.session.outbox import Outbox
+from mambaamqp.session.patience import Patience
 from mambaamqp.session.peer import Peer
 from mambaamqp.session.publishing import Plan
 from mambaamqp.session.settings import SessionSettings
@@ -75,6 +76,7 @@ class Session(Waiter):
         self.wake = wake
         self.handshake = Handshake(settings, peer, broker.access, now)
         self.heartbeat = Heartbeat(0, now)
+        self.patience = Patience()
         self.taken_at = now
         """When the socket last took something."""
         self.state = OPENING
@@ -151,7 +153,7 @@ class Session(Waiter):
             return self.handshake.deadline
         if self.state == CLOSED:
             return NEVER
-        return min(self.close_by, self.heartbeat.deadline)
+        return min(self.close_by, self.heartbeat.deadline, self.patience.look_at)
 
     def tick(self, now: float) -> None:
         """Time has passed: handshake time-out, heartbeats, a close that is not answered."""
@@ -178,6 +180,8 @@ class Session(Waiter):
                 self.outbox.interject(HEARTBEAT_FRAME)
             self.heartbeat.sent(now)
             self.touch()
+        if now >= self.patience.look_at:
+            self.patience.look(self, now)
 
     def _is_deaf_by_choice(self) -> bool:
         """Whether silence proves nothing: we do not read, and what we write is still being taken."""
@@ -443,6 +447,7 @@ class Session(Waiter):
         if self in self.broker.holders and self.handshake.actor is not None:
             del self.broker.holders[self]
             self.broker.admission.leave(self.handshake.actor)
+        self.patience.look_at = NEVER
         for channel in self.publishers:
             channel.end_batch(self.broker.journal.durable)
         self.publishers = []

@@ -30,6 +30,8 @@ class ChannelConsumer(Consumer):
         self.session = channel.session
         self.outbox_bytes_max = channel.session.outbox_bytes_max
         self.tag_octets = tag.encode()
+        self.timeout_ms: int | None = None
+        """Of its own, for an acknowledgement."""
         self.head = b""
         self.head_address_bytes = -1
         if channel.prefetch and not no_ack:
@@ -64,7 +66,7 @@ class ChannelConsumer(Consumer):
         self.session.touch()
 
     def cancelled_by_broker(self) -> None:
-        """The queue is gone: basic.cancel, if the client said that it understands it."""
+        """The queue is gone, or its patience: basic.cancel, if the client understands it."""
         channel = self.channel
         channel.consumers.pop(self.tag, None)
         if self.session.understands("consumer_cancel_notify") and not channel.closing:

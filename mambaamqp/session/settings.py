@@ -22,6 +22,7 @@ class SessionSettings:
         self.outbox_bytes_max = limits.outbox_bytes_max
         self.journal_pending_bytes_max = limits.journal_pending_bytes_max
         self.consumers_per_channel_max = limits.consumers_per_channel_max
+        self.consumer_timeout_seconds = limits.consumer_timeout_seconds
         self.tx_operations_max = limits.tx_operations_max
         self.tx_bytes_max = limits.tx_bytes_max
         self.unconfirmed_max = limits.unconfirmed_max

@@ -38,6 +38,7 @@ def parse(values: dict[str, Any], **changes: bool) -> Any:
         ({"x-queue-type": "quorum", "x-delivery-limit": -1}, "delivery_limit", -1),
         ({}, "delivery_limit", None),
         ({"x-delivery-limit": 0}, "delivery_limit", 0),
+        ({"x-consumer-timeout": 5}, "consumer_timeout_ms", 5),
         ({"x-message-ttl": 0}, "message_ttl_ms", 0),
         ({"x-message-ttl": 315_360_000_000}, "message_ttl_ms", 315_360_000_000),
         ({"x-expires": 1}, "expires_ms", 1),
@@ -336,9 +337,10 @@ def test_a_consumer_priority_is_a_number(value: Any, kind: str) -> None:
         ({"x-stream-filter": "a"}, "quorum", "'x-stream-filter' for {} of queue type rabbit_quorum_queue"),
         (
             {"x-consumer-timeout": 1},
-            "classic",
-            "'x-consumer-timeout' for {} of queue type rabbit_classic_queue",
+            "stream",
+            "'x-consumer-timeout' for {} of queue type rabbit_stream_queue",
         ),
+        ({"x-consumer-timeout": -1}, "classic", "'x-consumer-timeout' for {}: {value_negative,-1}"),
         ({"x-consumer-timeout": -1}, "quorum", "'x-consumer-timeout' for {}: {value_negative,-1}"),
         (
             {"x-stream-offset": "first", "x-priority": "a"},

@@ -288,3 +288,19 @@ def test_policies_stand_after_a_restart(world: World, client: Client) -> None:
     client.publish(b"more", properties=PERSISTENT)
     assert client.bodies_in("q") == [*FILLED[3:], b"more"]
     assert queue_of(again).rule.policy == "p"
+
+
+def test_a_timeout_for_acknowledgements_comes_by_policy(world: World) -> None:
+    """Of argument and policy the shorter; 0 is no limit."""
+    client = world.connect().open()
+    for name, own in (("shorter", 5_000), ("longer", 90_000), ("none", 0)):
+        client.queue(name, arguments={"x-consumer-timeout": own})
+    lay(world, consumer_timeout=10_000)
+
+    found = {
+        name: queue_of(world, name).arguments.consumer_timeout_ms for name in ("shorter", "longer", "none")
+    }
+    assert found == {"shorter": 5_000, "longer": 10_000, "none": 10_000}
+
+    lay(world, consumer_timeout=0)
+    assert queue_of(world, "longer").arguments.consumer_timeout_ms == 90_000

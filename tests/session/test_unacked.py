@@ -93,3 +93,39 @@ def test_agrees_with_a_dictionary(steps: list[tuple[str, int]]) -> None:
             model = dict(sorted({**model, **dict(rolled_back)}.items()))
             rolled_back = []
         assert list(unacked.entries.items()) == list(model.items())
+
+
+def test_age_is_known_by_marks() -> None:
+    """What is not beyond a mark is at least as old; what is beyond all of them is not old at all."""
+    unacked = filled(1, 2, 3)
+    unacked.mark(2, 10.0)
+    unacked.mark(3, 20.0)
+    unacked.add(4, ENTRIES[4])
+
+    assert [(tag, moment) for tag, _, moment in unacked.older(10.0)] == [(1, 10.0), (2, 10.0)]
+    assert [tag for tag, _, _ in unacked.older(99.0)] == [1, 2, 3]
+    assert unacked.older(9.0) == []
+
+
+def test_marks_that_nobody_needs_are_dropped() -> None:
+    """And of too many every second one: the oldest delivery keeps its own."""
+    unacked = filled(1, 2)
+    unacked.mark(2, 10.0)
+    unacked.take_all()
+    unacked.mark(2, 11.0)
+    assert unacked.marks == []
+
+    for tag in range(3, 1003):
+        unacked.add(tag, ENTRIES[1])
+        unacked.mark(tag, float(tag))
+    assert len(unacked.marks) <= 257
+    assert unacked.older(3.0)[0][0] == 3
+
+
+def test_what_was_taken_away_may_still_be_spoken_of() -> None:
+    """Up to the largest tag that was taken away."""
+    unacked = filled(1, 2, 3)
+
+    assert unacked.reclaim([1, 2]) == [ENTRIES[1], ENTRIES[2]]
+    assert unacked.reclaimed == 2
+    assert list(unacked.entries) == [3]
