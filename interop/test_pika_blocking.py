@@ -504,3 +504,24 @@ def test_a_consumer_that_does_not_acknowledge_is_cancelled(channel: BlockingChan
     assert cancelled[0].method.consumer_tag == "sleeper"
     method, _, body = channel.basic_get(name, auto_ack=True)
     assert (body, method.redelivered) == (b"slow", True)
+
+
+def test_a_rejected_message_waits_before_it_comes_again(channel: BlockingChannel, name: str) -> None:
+    """x-delayed-retry: not at once, but after its delay, and counted."""
+    arguments = {"x-delayed-retry-type": "failed", "x-delayed-retry-min": 300, "x-delivery-limit": 5}
+    channel.queue_declare(name, durable=True, arguments=arguments)
+    channel.basic_publish("", name, b"again", PERSISTENT)
+    method, _, _ = channel.basic_get(name)
+    began = time.monotonic()
+    channel.basic_reject(method.delivery_tag, requeue=True)
+    found: list[tuple[float, Any, bytes]] = []
+
+    def take(_channel: Any, delivered: Any, properties: Any, body: bytes) -> None:
+        found.append((time.monotonic() - began, properties.headers, body))
+
+    channel.basic_consume(name, take, auto_ack=True)
+    wait_for(channel, lambda: found)
+
+    waited, headers, body = found[0]
+    assert waited >= 0.3
+    assert (body, headers["x-delivery-count"]) == (b"again", 1)

@@ -22,6 +22,9 @@ OVERFLOWS: Final = ("drop-head", "reject-publish", "reject-publish-dlx")
 STRATEGIES: Final = ("at-most-once", "at-least-once")
 LOCATORS: Final = ("client-local", "balanced", "random", "least-leaders", "min-masters")
 """The last three are names of old for `balanced`."""
+RETRY_TYPES: Final = ("disabled", "all", "failed", "returned")
+BACKOFFS: Final = ("linear", "exponential")
+PERCENT_MAX: Final = 100
 AGE_UNITS: Final = ("Y", "M", "D", "h", "m", "s")
 
 
@@ -95,6 +98,19 @@ def strategy(value: Value, table: Table, key: str) -> str:
     return text(value, table, key) or ("" if value in STRATEGIES else "invalid_dlx_strategy")
 
 
+def retry_type(value: Value, table: Table, key: str) -> str:
+    return text(value, table, key) or ("" if value in RETRY_TYPES else "invalid_delayed_retry_type")
+
+
+def backoff(value: Value, table: Table, key: str) -> str:
+    return text(value, table, key) or ("" if value in BACKOFFS else "invalid_delayed_retry_backoff")
+
+
+def percentage(value: Value, table: Table, key: str) -> str:
+    problem = non_negative(value, table, key)
+    return problem or (f"{{max_value_exceeded,{value}}}" if value > PERCENT_MAX else "")
+
+
 def locator(value: Value, table: Table, key: str) -> str:
     return text(value, table, key) or ("" if value in LOCATORS else "invalid_queue_locator_arg")
 
@@ -130,6 +146,11 @@ QUEUE_CHECKS: Final[dict[str, Check]] = {
     "x-delivery-limit": integer,
     "x-consumer-timeout": time_span,
     "x-consumer-disconnected-timeout": non_negative,
+    "x-delayed-retry-type": retry_type,
+    "x-delayed-retry-min": time_span,
+    "x-delayed-retry-max": time_span,
+    "x-delayed-retry-backoff": backoff,
+    "x-delayed-retry-jitter": percentage,
     "x-quorum-initial-group-size": positive,
     "x-max-age": max_age,
     "x-stream-max-segment-size-bytes": non_negative,

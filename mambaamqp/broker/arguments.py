@@ -10,6 +10,7 @@ from typing import Final
 
 from mambaamqp.broker.argument_values import CONSUMER_CHECKS, QUEUE_CHECKS, Check, unsupported_type
 from mambaamqp.broker.equivalence import bare, check_argument, check_flag, differs
+from mambaamqp.broker.retry import NO_RETRY, Retry
 from mambaamqp.errors import NotImplementedFault, PreconditionFailed
 from mambaamqp.wire.table import Table, encode_value, splice
 
@@ -34,6 +35,11 @@ KNOWN: Final[dict[str, tuple[str, ...]]] = {
         "x-queue-leader-locator",
         "x-delivery-limit",
         "x-consumer-timeout",
+        "x-delayed-retry-type",
+        "x-delayed-retry-min",
+        "x-delayed-retry-max",
+        "x-delayed-retry-backoff",
+        "x-delayed-retry-jitter",
     ),
     "quorum": (
         "x-dead-letter-exchange",
@@ -58,6 +64,8 @@ KNOWN: Final[dict[str, tuple[str, ...]]] = {
         "x-delayed-retry-type",
         "x-delayed-retry-min",
         "x-delayed-retry-max",
+        "x-delayed-retry-backoff",
+        "x-delayed-retry-jitter",
     ),
     "stream": (
         "x-max-length-bytes",
@@ -102,6 +110,7 @@ class QueueArguments:
         self.delivery_limit: int | None = None
         self.consumer_timeout_ms: int | None = None
         """0 is no limit; None what the configuration says."""
+        self.retry = NO_RETRY
 
 
 def parse_queue_arguments(
@@ -122,12 +131,23 @@ def parse_queue_arguments(
     if queue_type not in KNOWN:
         raise PreconditionFailed(f"invalid arg 'x-queue-type' for {where}: {unsupported_type(table)}")
     _check_values(table, where, KNOWN[queue_type], QUEUE_CHECKS)
+    if queue_type != "stream":
+        _check_retry(table, where)
     _check_keys(table, where, queue_type, KNOWN[queue_type], ALL_KNOWN)
     if queue_type != "classic":
         _check_replicable(where, durable, exclusive, auto_delete)
     if queue_type == "stream":
         raise NotImplementedFault(f"cannot declare {where}: streams are not supported yet")
     return stored_queue_arguments(table)
+
+
+def _check_retry(table: Table, where: str) -> None:
+    """Who wants retries delayed must say by how much."""
+    asked = table.get("x-delayed-retry-type")
+    if asked not in (None, "disabled") and "x-delayed-retry-min" not in table:
+        raise PreconditionFailed(
+            f"invalid arg 'x-delayed-retry-type' for {where}: delayed_retry_type_but_no_min_defined"
+        )
 
 
 def stored_queue_arguments(table: Table) -> QueueArguments:
@@ -144,6 +164,7 @@ def stored_queue_arguments(table: Table) -> QueueArguments:
     arguments.max_priority = table.get("x-max-priority")
     arguments.single_active_consumer = bool(table.get("x-single-active-consumer"))
     arguments.consumer_timeout_ms = table.get("x-consumer-timeout")
+    arguments.retry = retry_of(table)
     default_limit = DELIVERY_LIMIT_DEFAULT if arguments.queue_type == "quorum" else None
     limit = table.get("x-delivery-limit")
     arguments.delivery_limit = default_limit if limit is None else limit
@@ -155,6 +176,21 @@ def typed(table: Table, queue_type: str) -> Table:
     if "x-queue-type" in table and table.get("x-queue-type") not in UNSET_TYPES:
         return table
     return Table(splice(table.raw, {"x-queue-type": encode_value(queue_type)}, frozenset()))
+
+
+def retry_of(table: Table) -> Retry:
+    """The delay of what comes back to a queue."""
+    kind = table.get("x-delayed-retry-type") or "disabled"
+    min_ms = table.get("x-delayed-retry-min")
+    if kind == "disabled" or not min_ms:
+        return NO_RETRY
+    return Retry(
+        kind,
+        min_ms,
+        table.get("x-delayed-retry-max"),
+        table.get("x-delayed-retry-backoff") == "exponential",
+        table.get("x-delayed-retry-jitter") or 0,
+    )
 
 
 def queue_type_of(table: Table) -> str:

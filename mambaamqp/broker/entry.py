@@ -18,6 +18,8 @@ READY: Final = 0
 UNACKED: Final = 1
 GONE: Final = 2
 """Settled, expired or purged; a structure that still names the entry passes over it."""
+DELAYED: Final = 3
+"""Has come back, and waits until it may be delivered again (`broker.retry`)."""
 
 NEVER: Final = float("inf")
 

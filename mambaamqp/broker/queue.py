@@ -2,8 +2,8 @@
 
 Knows order, credit, limits, expiry and settlement of its own entries. Refuses to know routing, permissions
 and the journal's format: where a dead letter goes and how a settlement is written is its virtual host's
-matter. Invariant: every entry is in exactly one state (READY, UNACKED, GONE), and a journaled entry that
-becomes GONE has its position noted in `settled` until the next flush writes it.
+matter. Invariant: every entry is in exactly one state (READY, UNACKED, DELAYED, GONE), and a journaled entry
+that becomes GONE has its position noted in `settled` until the next flush writes it.
 
 A push only appends; `dispatch` runs once per batch for all queues touched. Whoever needs the exact state
 in the middle of a batch (get, declare-ok, a length limit) calls `dispatch` first.
@@ -15,12 +15,13 @@ from mambaamqp.broker.arguments import QueueArguments
 from mambaamqp.broker.asleep import is_journaled, is_marked
 from mambaamqp.broker.consumers import Consumer, Rotation
 from mambaamqp.broker.destination import Destination
-from mambaamqp.broker.entry import GONE, NEVER, READY, UNACKED, Entry
+from mambaamqp.broker.entry import DELAYED, GONE, NEVER, READY, UNACKED, Entry
 from mambaamqp.broker.expiry import Expiry
 from mambaamqp.broker.message import Message
 from mambaamqp.broker.pace import CHECK_SECONDS, Pace
 from mambaamqp.broker.policy import NO_RULE
-from mambaamqp.broker.ready import Block, Line, PriorityReady, Ready
+from mambaamqp.broker.ready import Block, Line, Ready, ready_for
+from mambaamqp.broker.retry import Delayed
 from mambaamqp.broker.waiter import Waiter
 from mambaamqp.wire.table import Table
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 GRAVES_MAX = 1024
 """So many dead of one queue wait for their burial, at most."""
-QUORUM_PRIORITY_MAX = 31
-QUORUM_PRIORITY_DEFAULT = 4
 
 
 class Queue(Destination):
@@ -68,7 +67,8 @@ class Queue(Destination):
         self.journaled = durable and owner is None
         self.keeps_all = arguments.queue_type == "quorum"
         """A quorum queue keeps transient messages too."""
-        self.ready: Ready = _ready_for(arguments, self)
+        self.ready: Ready = ready_for(arguments.queue_type, arguments.max_priority, self)
+        self.delayed = Delayed()
         self.unacked = 0
         self.next_position = 1
         self.pace = Pace()
@@ -300,23 +300,34 @@ class Queue(Destination):
         entry.redelivered = True
         if counted:
             entry.delivery_count += 1
-        if self.retimed:
-            self.resume_clock(entry)
         limit = self.arguments.delivery_limit
         if self.deleted:
             self.settle_unseen(entry)
         elif limit is not None and 0 <= limit < entry.delivery_count:
             self._bury(entry, "delivery_limit")
-        elif entry.deadline <= self.broker.now:
-            self._bury(entry, "expired")
         else:
-            self._put_back(entry)
+            if entry.journaled:
+                self.returned.append(entry)
+                self._owe()
+            delay = self.arguments.retry.delay_seconds(entry.delivery_count, counted, self.broker.random)
+            if delay > 0:
+                self._defer(entry, self.broker.now + delay)
+            else:
+                self._put_back(entry)
+
+    def _defer(self, entry: Entry, moment: float) -> None:
+        """Keep an entry out of the line until then, or until its time is up."""
+        entry.state = DELAYED
+        self.delayed.put(entry, min(moment, entry.deadline))
+        self.broker.agenda.schedule(self, self.delayed.next_moment())
 
     def _put_back(self, entry: Entry) -> None:
+        if self.retimed:
+            self.resume_clock(entry)
+        if entry.deadline <= self.broker.now:
+            self._bury(entry, "expired")
+            return
         entry.state = READY
-        if entry.journaled:
-            self.returned.append(entry)
-            self._owe()
         self.ready.push_back(entry)
         if entry.deadline != NEVER:
             self.expiry.watch_returned(entry)
@@ -333,7 +344,9 @@ class Queue(Destination):
     def purge(self) -> int:
         """Drop all that waits; returns how many. Unacknowledged entries stay."""
         self.dispatch()
-        count = self.ready.count
+        count = self.ready.count + len(self.delayed)
+        for delayed in self.delayed.take_all():
+            self.settle_unseen(delayed)
         while True:
             if (asleep := self.ready.pop_asleep()) is not None:
                 self.broker.pager.release(asleep)
@@ -350,6 +363,8 @@ class Queue(Destination):
         self.deleted = True
         self.pace.release(self.broker.now)
         count = self.ready.count
+        for delayed in self.delayed.take_all():
+            self.settle_unseen(delayed)
         while True:
             if (asleep := self.ready.pop_asleep()) is not None:
                 self.broker.pager.release(asleep)
@@ -420,9 +435,11 @@ class Queue(Destination):
         for entry in self.expiry.due(now, self.broker.pager):
             if entry.state == READY:
                 self._expire(entry)
+        for entry in self.delayed.due(now):
+            self._put_back(entry)
         # What is gone at the front would stay in memory until somebody takes what is behind it.
         self.ready.peek()
-        self.broker.agenda.schedule(self, self.expiry.deadline())
+        self.broker.agenda.schedule(self, min(self.expiry.deadline(), self.delayed.next_moment()))
         expires_ms = self.arguments.expires_ms
         if expires_ms is None or self.consumers:
             return False
@@ -481,11 +498,3 @@ class Queue(Destination):
         consumer.active = True
         self.rotation.enter(consumer)
         self.touch()
-
-
-def _ready_for(arguments: QueueArguments, queue: Queue) -> Ready:
-    if arguments.queue_type == "quorum":
-        return PriorityReady(QUORUM_PRIORITY_MAX, QUORUM_PRIORITY_DEFAULT, queue)
-    if arguments.max_priority:
-        return PriorityReady(arguments.max_priority, 0, queue)
-    return Ready(queue)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 TOMBSTONES_MIN: Final = 1024
 """Removed entries that are tolerated before a rebuild is considered; a rebuild walks the whole line."""
+QUORUM_PRIORITY_MAX: Final = 31
+QUORUM_PRIORITY_DEFAULT: Final = 4
 BLOCK: Final = 256
 """Entries of a block, as a rule; none has more."""
 BLOCK_BYTES: Final = 1024 * 1024
@@ -484,3 +486,10 @@ class PriorityReady(Ready):
 
     def all_lines(self) -> list[Line]:
         return [line for line in self.lines if line is not None]
+
+
+def ready_for(queue_type: str, max_priority: int | None, queue: "Queue") -> Ready:
+    """What a queue of that type keeps its waiting entries in."""
+    if queue_type == "quorum":
+        return PriorityReady(QUORUM_PRIORITY_MAX, QUORUM_PRIORITY_DEFAULT, queue)
+    return PriorityReady(max_priority, 0, queue) if max_priority else Ready(queue)

@@ -286,7 +286,7 @@ def _check_deletable(queue: Queue, if_unused: bool, if_empty: bool) -> None:
         )
     if if_unused and queue.consumers:
         raise PreconditionFailed(f"{where} in use")
-    if if_empty and queue.ready.count:
+    if if_empty and (queue.ready.count or len(queue.delayed)):
         raise PreconditionFailed(f"{where} not empty")
 
 

@@ -48,8 +48,9 @@ class Walk:
         if self._lines:
             return self._step_line(self._lines[-1])
         if self._queues:
-            self._lines = self._queues.pop().ready.all_lines()
-            return []
+            queue = self._queues.pop()
+            self._lines = queue.ready.all_lines()
+            return queue.delayed.entries()
         return self._step_held()
 
     def let_go(self) -> None:
