@@ -158,9 +158,10 @@ class Pager:
     def _put_head_to_sleep(self, line: Line) -> int:
         """All but the first block, and the last one, which is not complete."""
         slept = 0
-        for block in line.blocks[1 : int(min(self.head_blocks, len(line.blocks) - 1))]:
-            if self.awake_bytes > self.budget_bytes and block.asleep is None and not block.unfit:
-                slept += self._sleep(line, block) and block.asleep is not None
+        last = int(min(self.head_blocks, len(line.blocks) - 1))
+        for block in [block for block in line.blocks[1:last] if block.asleep is None and not block.unfit]:
+            if self.awake_bytes > self.budget_bytes and self._sleep(line, block):
+                slept += block.asleep is not None
         return slept
 
     def _sleep(self, line: Line, block: Block) -> bool:
