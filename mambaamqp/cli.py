@@ -5,9 +5,11 @@ Refuses to know how anything is done. `mambaamqp` alone is `mambaamqp serve`.
 """
 
 import importlib
+import json
 import os
 import platform
 import sys
+import time
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -151,6 +153,53 @@ def hash_password(password: str) -> None:
         click.echo(passwords.hash_password(Secret(password)))
     except ValueError as error:
         _fail(str(error), EXIT_USAGE)
+
+
+data_dir_option = click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Directory of the journal."
+)
+
+
+@main.group()
+def definitions() -> None:
+    """Take over RabbitMQ's definitions, or write them, while no broker uses the data directory."""
+
+
+@definitions.command("import")
+@config_option
+@data_dir_option
+@click.argument("file", type=click.Path(path_type=Path))
+def import_definitions(config_path: Path | None, data_dir: Path | None, file: Path) -> None:
+    """Write what FILE says into the journal; what cannot be taken over is told, and exits with 1."""
+    from mambaamqp.offline import definitions as offline
+    from mambaamqp.store.disk import OsDisk
+
+    config = _load(config_path, {"server.data_dir": data_dir})
+    os.umask(PRIVATE)
+    try:
+        reports = offline.take(config, file, OsDisk(), time.time())
+    except ConfigError as error:
+        _fail(str(error), EXIT_USAGE)
+    except MambaError as error:
+        _fail(str(error), EXIT_FAILED)
+    for report in reports:
+        click.echo(f"not taken over: {report}", err=True)
+    sys.exit(EXIT_FAILED if reports else 0)
+
+
+@definitions.command("export")
+@config_option
+@data_dir_option
+def export_definitions(config_path: Path | None, data_dir: Path | None) -> None:
+    """Print what a broker would start with, password hashes too, as RabbitMQ takes it."""
+    from mambaamqp.offline import definitions as offline
+    from mambaamqp.store.disk import OsDisk
+
+    config = _load(config_path, {"server.data_dir": data_dir})
+    try:
+        click.echo(json.dumps(offline.give(config, OsDisk()), indent=2, ensure_ascii=False))
+    except MambaError as error:
+        _fail(str(error), EXIT_FAILED)
 
 
 def _load(path: Path | None, flags: dict[str, object]) -> Config:

@@ -291,6 +291,18 @@ class StoreConfig:
     )
 
 
+@attrs.frozen
+class DefinitionsConfig:
+    """What RabbitMQ's definitions say, taken over at every start."""
+
+    SECTION: ClassVar[str] = "definitions"
+
+    file: str = text(
+        "",
+        'RabbitMQ\'s definitions.json, as `rabbitmqctl export_definitions` writes it; "" for none.',
+    )
+
+
 def _mechanisms(instance: Any, attribute: "attrs.Attribute[Any]", value: tuple[str, ...]) -> None:
     unknown = [mechanism for mechanism in value if mechanism not in ("PLAIN", "AMQPLAIN")]
     if not value or unknown:
@@ -416,6 +428,7 @@ class Config:
     protocol: ProtocolConfig = attrs.field(factory=ProtocolConfig)
     limits: LimitsConfig = attrs.field(factory=LimitsConfig)
     store: StoreConfig = attrs.field(factory=StoreConfig)
+    definitions: DefinitionsConfig = attrs.field(factory=DefinitionsConfig)
     access: AccessConfig = attrs.field(factory=AccessConfig)
     log: LogConfig = attrs.field(factory=LogConfig)
     users: tuple[UserConfig, ...] = attrs.field(factory=_default_users, converter=tuple)

@@ -45,13 +45,13 @@ def log_bytes(directory: str, disk: Disk) -> int:
     return bases[-1] - bases[0] + size
 
 
-def read(directory: str, disk: Disk, progress: Progress = unheard) -> State:
+def read(directory: str, disk: Disk, progress: Progress = unheard, access: Access | None = None) -> State:
     """Recover a store in memory and leave it as it is. StoreError when it cannot be read at all."""
     log_bytes(directory, disk)
     exchange_types.load()
     looking = ReadOnlyDisk(disk)
     store = open_store(directory, looking)
-    access = Access.from_config(Config())
+    access = Access.from_config(Config()) if access is None else access
     broker = Broker(access, deaf_journal(directory, looking), 0.0, 0.0)
     broker.pager.spills = False
     broker.recover(_watched(store.records(), progress))

@@ -15,13 +15,16 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import trio
 
 from mambaamqp import __version__
 from mambaamqp.access import Access
 from mambaamqp.broker.broker import Broker
+from mambaamqp.broker.definitions import Import
 from mambaamqp.config import Config
+from mambaamqp.config.definitions import read_definitions
 from mambaamqp.plugins import exchange_types
 from mambaamqp.server import descriptors, listeners, memory, stopping
 from mambaamqp.server.alarms import Alarms
@@ -101,10 +104,18 @@ def recover(config: Config, store: Recovered, disk: Disk) -> Broker:
     )
     for vhost in config.vhosts:
         broker.put_vhost(vhost.name)
+    if config.definitions.file:
+        take_definitions(broker, config.definitions.file)
     if config.store.sync != "always":
         log.warning("sync = %r: a power cut may lose messages that were confirmed", config.store.sync)
     log.info("recovered in %.3f seconds", time.perf_counter() - started)
     return broker
+
+
+def take_definitions(broker: Broker, file: str) -> None:
+    """Have what a file of definitions says; ConfigError if it is none, a warning for what is of no use."""
+    for report in Import(broker).take(read_definitions(Path(file))):
+        log.warning("definitions %s: %s", file, report)
 
 
 async def operate(

@@ -14,6 +14,8 @@ import pika
 import pytest
 from pika.exceptions import ConnectionClosedByBroker, ProbableAuthenticationError
 
+from mambaamqp.server.run import take_definitions
+from tests.support.client import World
 from tests.support.process import BrokerProcess, run_to_failure
 
 PERSISTENT = pika.BasicProperties(delivery_mode=2, headers={"number": 1})
@@ -199,3 +201,14 @@ def test_strangers_cannot_hurt(broker: BrokerProcess) -> None:
             stranger.close()
     assert broker.terminate() == 0
     assert "Traceback" not in broker.errors()
+
+
+def test_definitions_are_taken_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What cannot be is a warning that names the file."""
+    file = tmp_path / "definitions.json"
+    queue = '{"name": "q", "vhost": "/", "durable": true, "arguments": {}}'
+    file.write_text('{"queues": [%s], "strange": [1]}' % queue)
+    broker = World().broker
+    take_definitions(broker, str(file))
+    assert list(broker.vhosts["/"].queues) == ["q"]
+    assert f"definitions {file}: strange: is not known here" in caplog.text
