@@ -3,6 +3,7 @@
 What only shows with real sockets, real signals and a real disk.
 """
 
+import json
 import os
 import resource
 import socket
@@ -206,8 +207,8 @@ def test_strangers_cannot_hurt(broker: BrokerProcess) -> None:
 def test_definitions_are_taken_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What cannot be is a warning that names the file."""
     file = tmp_path / "definitions.json"
-    queue = '{"name": "q", "vhost": "/", "durable": true, "arguments": {}}'
-    file.write_text('{"queues": [%s], "strange": [1]}' % queue)
+    queue = {"name": "q", "vhost": "/", "durable": True, "arguments": {}}
+    file.write_text(json.dumps({"queues": [queue], "strange": [1]}))
     broker = World().broker
     take_definitions(broker, str(file))
     assert list(broker.vhosts["/"].queues) == ["q"]
