@@ -12,7 +12,7 @@ from mambaamqp.broker import accounts, exchanges, parameters, policy
 from mambaamqp.broker.admission import USER_LIMITS, VHOST_LIMITS, parse_limits
 from mambaamqp.broker.arguments import parse_queue_arguments
 from mambaamqp.broker.binding import Binding
-from mambaamqp.broker.topology import create_queue
+from mambaamqp.broker.topology import create_exchange, create_queue
 from mambaamqp.errors import MambaError, PreconditionFailed
 from mambaamqp.store import records
 from mambaamqp.wire.table import Table, encode_entries
@@ -148,17 +148,16 @@ def _exchange(broker: "Broker", entry: Entry) -> None:
     vhost, name = _vhost_of(broker, entry), _name(entry["name"])
     if name in vhost.exchanges:
         return
-    table = _table(entry)
-    kind, durable = entry["type"], bool(entry["durable"])
-    auto_delete, internal = bool(entry.get("auto_delete")), bool(entry.get("internal"))
     exchange = exchanges.create(
-        kind, vhost.name, name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=table
+        entry["type"],
+        vhost.name,
+        name,
+        durable=bool(entry["durable"]),
+        auto_delete=bool(entry.get("auto_delete")),
+        internal=bool(entry.get("internal")),
+        arguments=_table(entry),
     )
-    if durable:
-        broker.journal.append(
-            records.exchange_declare(vhost.name, name, kind, auto_delete, internal, table.raw)
-        )
-    vhost.put_exchange(exchange)
+    create_exchange(vhost, exchange)
 
 
 def _queue(broker: "Broker", entry: Entry) -> None:
@@ -302,7 +301,7 @@ def _exported_permissions(broker: "Broker") -> Iterator[Entry]:
 
 def _exported_queues(vhost: "VirtualHost") -> Iterator[Entry]:
     for name, queue in sorted(vhost.queues.items()):
-        if queue.journaled:
+        if queue.journaled and not queue.hidden:
             head = {"name": name, "vhost": vhost.name, "durable": True, "auto_delete": queue.auto_delete}
             yield head | {"arguments": queue.table.values, "type": queue.arguments.queue_type}
 

@@ -117,14 +117,28 @@ def declare_exchange(
     if exchange.alternate is not None:
         authorize(actor, "read", "exchange", name)
         authorize(actor, "write", "exchange", exchange.alternate)
+    create_exchange(vhost, exchange)
+    return exchange
+
+
+def create_exchange(vhost: VirtualHost, exchange: Exchange) -> None:
+    """Put a new exchange in its place, journaled if it is durable, with all that belongs to it."""
     journal = vhost.broker.journal
     journal.begin_atom()
-    if durable:
-        journal.append(records.exchange_declare(vhost.name, name, kind, auto_delete, internal, arguments.raw))
+    if exchange.durable:
+        journal.append(
+            records.exchange_declare(
+                vhost.name,
+                exchange.name,
+                exchange.kind,
+                exchange.auto_delete,
+                exchange.internal,
+                exchange.arguments.raw,
+            )
+        )
     vhost.put_exchange(exchange)
     _open_delay_queue(vhost, exchange)
     journal.end_atom()
-    return exchange
 
 
 def _open_delay_queue(vhost: VirtualHost, exchange: Exchange) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mambaamqp.broker.definitions import Import, exported
+from mambaamqp.broker.exchanges.delayed import DelayedExchange
 from mambaamqp.config import Config
 from tests.support.client import World
 
@@ -81,6 +82,27 @@ def test_what_is_written_is_taken_over_whole(world: World) -> None:
     assert written["permissions"] == document()["permissions"]
     assert written["topic_permissions"] == document()["topic_permissions"]
     assert written["policies"] == document()["policies"]
+
+
+def test_an_exchange_that_delays_does_so_when_taken_over(world: World) -> None:
+    """It brings the queue in which its messages wait, which is no part of what is written."""
+    entry = {
+        "name": "later",
+        "vhost": "/",
+        "type": "x-delayed-message",
+        "durable": True,
+        "auto_delete": False,
+        "internal": False,
+        "arguments": {"x-delayed-type": "direct"},
+    }
+    assert Import(world.broker).take({"exchanges": [entry]}) == []
+    world.commit()
+    world = world.restart(clean=False)
+    later = world.broker.vhosts["/"].exchanges["later"]
+    assert isinstance(later, DelayedExchange)
+    assert later.waiting is not None
+    written = exported(world.broker, "4.2.0")
+    assert (written["exchanges"], written["queues"]) == ([entry], [])
 
 
 def test_a_hash_that_rabbitmq_cannot_read_comes_back_here(world: World) -> None:
