@@ -201,6 +201,9 @@ MIRRORED_ELSEWHERE: Final[dict[str, str]] = {
     "bench/producer.py": "tests/bench/test_run.py",
     "broker/destination.py": "tests/broker/test_binding.py",
     "broker/delay_queue.py": "tests/flows/test_delayed.py",
+    "broker/description.py": "tests/flows/test_events.py",
+    "broker/events.py": "tests/flows/test_events.py",
+    "broker/firehose.py": "tests/flows/test_firehose.py",
     "broker/waiter.py": "tests/broker/test_broker.py",
     "server/ports.py": "tests/server/conftest.py",
     "session/basic.py": "tests/flows/test_consuming.py",
@@ -208,6 +211,7 @@ MIRRORED_ELSEWHERE: Final[dict[str, str]] = {
     "session/channels.py": "tests/flows/test_frames_and_channels.py",
     "session/connection.py": "tests/flows/test_closing.py",
     "session/consuming.py": "tests/flows/test_consuming.py",
+    "session/reporting.py": "tests/flows/test_events.py",
     "session/topology.py": "tests/flows/test_declaring.py",
     "store/segment.py": "tests/store/test_journal.py",
 }

@@ -67,7 +67,9 @@ def parse_topics(user: str, vhost: str, value: Value) -> dict[str, TopicPermissi
 
 
 def check_vhost(name: str, value: Value) -> Value:
-    """What is said of a virtual host itself; 406 for a default type of queues that is not there."""
+    """What is said of a virtual host itself; 406 for what it cannot mean."""
+    if not isinstance(value.get("tracing", False), bool):
+        raise PreconditionFailed(f"vhost '{name}': tracing must be true or false")
     kind = value.get("default_queue_type", "")
     if kind not in DEFAULT_TYPES:
         raise PreconditionFailed(f"vhost '{name}': default_queue_type {kind!r} is not supported")
@@ -87,7 +89,9 @@ def apply_vhost(broker: "Broker", vhost_name: str, name: str, value: Value | Non
         return
     kind = check_vhost(vhost_name, value).get("default_queue_type", "")
     broker.access.add_vhost(vhost_name)
-    broker.put_vhost(vhost_name).default_queue_type = "" if kind == "undefined" else kind
+    vhost = broker.put_vhost(vhost_name)
+    vhost.default_queue_type = "" if kind == "undefined" else kind
+    vhost.trace(value.get("tracing") is True)
 
 
 def apply_vhost_limits(broker: "Broker", vhost_name: str, name: str, value: Value | None) -> None:

@@ -74,7 +74,7 @@ def set_topic_permissions(
 
 
 def set_vhost(broker: Broker, actor: Actor, name: str, value: dict[str, Any]) -> None:
-    """Have a virtual host (`description`, `tags`, `default_queue_type`)."""
+    """Have a virtual host (`description`, `tags`, `default_queue_type`, `tracing`)."""
     authorize_tag(actor, ADMINISTRATOR)
     broker.parameters.put(parameters.VHOST, checked_name(name), "", accounts.check_vhost(name, value))
 

@@ -15,7 +15,9 @@ from mambaamqp.broker.admission import Admission
 from mambaamqp.broker.agenda import Agenda
 from mambaamqp.broker.compaction import Compaction
 from mambaamqp.broker.entry import Entry
+from mambaamqp.broker.events import INTERNAL, Events
 from mambaamqp.broker.message import NO_LSN, Message
+from mambaamqp.broker.news import News
 from mambaamqp.broker.pace import CHECK_SECONDS
 from mambaamqp.broker.pager import Pager
 from mambaamqp.broker.parameters import Parameters
@@ -60,6 +62,8 @@ class Broker:
         self.now = now
         self.wall_ms = int(wall_seconds * 1000)
         self.vhosts: dict[str, VirtualHost] = {}
+        self.news = News()
+        self.events = Events(self)
         self.parameters = Parameters(self)
         self.admission = Admission()
         self.queue_serial = 0
@@ -98,7 +102,9 @@ class Broker:
 
     def catch_up(self) -> None:
         """Bring all queues to rest: dead letters go their way, what can be delivered is."""
-        while self.dirty or self.graves:
+        while self.dirty or self.graves or self.news.pending:
+            if self.news.pending:
+                self.news.publish()
             if self.graves:
                 self.bury_all()
             touched = self.dirty
@@ -142,6 +148,7 @@ class Broker:
     def tick(self, now: float) -> None:
         """Expire messages and queues whose time has come."""
         self.at(now)
+        self.events.acting = INTERNAL
         self._check_pace(now)
         for queue in self.agenda.due(now):
             if queue.tick(now):
@@ -269,6 +276,7 @@ class Broker:
         """Memory or disk is (no longer) low: publishers are blocked while any alarm stands."""
         self.at(now)
         low = [name for name, on in (("memory", memory), ("disk", disk)) if on]
+        self._tell_of_alarms(low)
         self.alarm = f"low on {' & '.join(low)}" if low else ""
         if not self.alarm:
             blocked = self.blocked
@@ -276,11 +284,18 @@ class Broker:
             for waiter in blocked:
                 waiter.unblocked(now)
 
+    def _tell_of_alarms(self, low: list[str]) -> None:
+        for name in ("memory", "disk"):
+            if (name in low) != (name in self.alarm):
+                self.events.tell("alarm.set" if name in low else "alarm.cleared", {"source": name})
+
     # Life cycle
 
     def recover(self, stored: Iterable[tuple[int, Segment, Any]]) -> None:
         """Take over what the journal holds: (LSN, segment, record) triples in order."""
+        self.events.silent = True
         Replay(self).run(stored)
+        self.events.silent = False
 
     def go_on_with(self, journal: Journal) -> None:
         """Write there from now on; what was spilled while the log was replayed is still needed."""

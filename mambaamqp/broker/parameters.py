@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from mambaamqp.broker import accounts, policy
+from mambaamqp.broker.events import ARGUMENTS
 from mambaamqp.errors import MambaError, PreconditionFailed
 from mambaamqp.store import records
 from mambaamqp.store.journal import Journal
@@ -32,6 +33,19 @@ USER_LIMITS: Final = "user-limits"
 PERMISSION: Final = "permission"
 TOPIC_PERMISSION: Final = "topic_permission"
 """Under the name of the user, as permissions; all its exchanges together."""
+
+EVENTS: Final[dict[str, tuple[str, str, str]]] = {
+    POLICY: ("policy.set", "policy.set", "policy.cleared"),
+    VHOST: ("vhost.created", "vhost.metadata.set", "vhost.deleted"),
+    VHOST_LIMITS: ("vhost.limits.set", "vhost.limits.set", "vhost.limits.cleared"),
+    USER: ("user.created", "user.changed", "user.deleted"),
+    USER_LIMITS: ("user.limits.set", "user.limits.set", "user.limits.cleared"),
+    PERMISSION: ("permission.created", "permission.created", "permission.deleted"),
+    TOPIC_PERMISSION: ("topic.permission.created", "topic.permission.created", "topic.permission.deleted"),
+}
+"""What events call it when something is set, set anew, cleared."""
+SECRET: Final = frozenset({"password_hash"})
+"""Of a value; nobody is told."""
 
 PARAMETER_BYTES_MAX: Final = 65_536
 """Of one value; all that is of use is far smaller."""
@@ -65,6 +79,7 @@ class Parameters:
         if len(octets) > PARAMETER_BYTES_MAX:
             raise PreconditionFailed(f"{component} '{name}' is larger than {PARAMETER_BYTES_MAX} bytes")
         self.broker.journal.append(records.parameter(component, vhost, name, octets))
+        self._tell(key, value)
         self._set(key, value)
 
     def clear(self, component: str, vhost: str, name: str) -> bool:
@@ -73,8 +88,18 @@ class Parameters:
         if key not in self.values:
             return False
         self.broker.journal.append(records.parameter(component, vhost, name, b""))
+        self._tell(key, None)
         self._set(key, None)
         return True
+
+    def _tell(self, key: Key, value: dict[str, Any] | None) -> None:
+        """Let who listens know of a change that comes."""
+        component, vhost, name = key
+        kinds = EVENTS.get(component, ("parameter.set", "parameter.set", "parameter.cleared"))
+        kind = kinds[2] if value is None else kinds[1] if key in self.values else kinds[0]
+        facts: dict[str, Any] = {"component": component, "vhost": vhost, "name": name}
+        shown = {word: said for word, said in (value or {}).items() if word not in SECRET}
+        self.broker.events.tell(kind, {**facts, ARGUMENTS: shown})
 
     def restore(self, component: str, vhost: str, name: str, octets: bytes) -> None:
         """Something that the journal holds; empty: it was cleared."""

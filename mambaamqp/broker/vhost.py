@@ -7,17 +7,19 @@ start (`broker.replay`) call the same ones. Refuses to know permissions and repl
 
 from typing import TYPE_CHECKING
 
-from mambaamqp.broker import exchanges
+from mambaamqp.broker import description, events, exchanges, firehose
 from mambaamqp.broker.binding import Binding
 from mambaamqp.broker.dead_letter import death_headers, in_cycle
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.entry import GONE, Entry
 from mambaamqp.broker.exchanges import Exchange
 from mambaamqp.broker.exchanges.delayed import DelayedExchange
+from mambaamqp.broker.firehose import Firehose
 from mambaamqp.broker.message import Message, address_of, names_of
 from mambaamqp.broker.policy import EXCHANGE, QUEUES, Policies
 from mambaamqp.broker.policy_definition import arguments_under
 from mambaamqp.broker.queue import Queue
+from mambaamqp.broker.replies import is_reply_name
 from mambaamqp.broker.routing import route, sender_selected
 from mambaamqp.broker.traits import Traits
 from mambaamqp.store import records
@@ -33,8 +35,9 @@ SYSTEM_EXCHANGES = (
     ("amq.topic", "topic"),
     ("amq.headers", "headers"),
     ("amq.match", "headers"),
-    ("amq.rabbitmq.trace", "topic"),
+    (firehose.EXCHANGE, "topic"),
 )
+"""Of each virtual host; of these clients may not publish to the last."""
 
 
 class VirtualHost:
@@ -51,23 +54,23 @@ class VirtualHost:
         """Of queues that are declared without one, where they can be of it; empty: classic."""
         self.connections_max: int | None = None
         self.queues_max: int | None = None
+        self.firehose: Firehose | None = None
+        """While the virtual host is traced."""
         self.binding_count = 0
         self.inbound: dict[Destination, dict[Exchange, int]] = {}
         """For each destination, the exchanges that bind to it and how often."""
         self.put_exchange(exchanges.default_exchange(name, self.queues))
         for exchange_name, kind in SYSTEM_EXCHANGES:
-            internal = exchange_name == "amq.rabbitmq.trace"
-            self.put_exchange(
-                exchanges.create(
-                    kind,
-                    name,
-                    exchange_name,
-                    durable=True,
-                    auto_delete=False,
-                    internal=internal,
-                    arguments=EMPTY,
-                )
-            )
+            self._put_system_exchange(exchange_name, kind)
+        if name == events.VHOST:
+            self._put_system_exchange(events.EXCHANGE, "topic")
+
+    def _put_system_exchange(self, name: str, kind: str) -> None:
+        internal = name in (firehose.EXCHANGE, events.EXCHANGE)
+        exchange = exchanges.create(
+            kind, self.name, name, durable=True, auto_delete=False, internal=internal, arguments=EMPTY
+        )
+        self.put_exchange(exchange)
 
     # Topology, applied
 
@@ -75,6 +78,8 @@ class VirtualHost:
         """Add an exchange."""
         self.exchanges[exchange.name] = exchange
         self.generation += 1
+        if self.broker.events.listening:
+            self.broker.events.tell("exchange.created", description.of_exchange(exchange))
         if not self.policies.is_empty:
             self._govern_exchange(exchange)
 
@@ -85,7 +90,10 @@ class VirtualHost:
             dying = doomed.pop()
             if self.exchanges.pop(dying.name, None) is None:
                 continue
+            if self.broker.events.listening:
+                self.broker.events.tell("exchange.deleted", description.of_exchange(dying))
             self._drop_waiting(dying)
+            self._told_unbound(dying.bindings)
             for binding in dying.bindings:
                 self._forget_inbound(binding)
             doomed += self._unbind_everywhere(dying)
@@ -103,6 +111,7 @@ class VirtualHost:
         """Add a queue."""
         self.queues[queue.name] = queue
         self.generation += 1
+        self._tell_of_queue("queue.created", queue)
         if not self.policies.is_empty:
             self._govern_queue(queue)
 
@@ -126,6 +135,7 @@ class VirtualHost:
         """Remove a queue and its bindings; returns the auto-delete exchanges left without any."""
         if self.queues.get(queue.name) is queue:
             del self.queues[queue.name]
+            self._tell_of_queue("queue.deleted", queue)
         self.broker.agenda.cancel(queue)
         self.generation += 1
         return self._unbind_everywhere(queue)
@@ -136,6 +146,8 @@ class VirtualHost:
             return False
         inbound = self.inbound.setdefault(binding.destination, {})
         inbound[binding.source] = inbound.get(binding.source, 0) + 1
+        if self.broker.events.listening:
+            self.broker.events.tell("binding.created", description.of_binding(binding))
         self.binding_count += 1
         self.generation += 1
         return True
@@ -147,6 +159,7 @@ class VirtualHost:
         binding = source.remove(destination, routing_key, arguments)
         if binding is None:
             return False
+        self._told_unbound([binding])
         self._forget_inbound(binding)
         self.generation += 1
         if source.auto_delete and not source.is_bound:
@@ -178,7 +191,7 @@ class VirtualHost:
         """Remove all bindings to `destination`; returns the auto-delete exchanges left without any."""
         emptied: list[Exchange] = []
         for source in self.inbound.pop(destination, {}):
-            self.binding_count -= len(source.remove_destination(destination))
+            self.binding_count -= self._told_unbound(source.remove_destination(destination))
             if source.auto_delete and not source.is_bound:
                 emptied.append(source)
         return emptied
@@ -187,6 +200,24 @@ class VirtualHost:
         """An auto-delete exchange went by itself: the journal must know, since no client asked for it."""
         if exchange.durable:
             self.broker.journal.append(records.exchange_delete(self.name, exchange.name))
+
+    # Who watches
+
+    def _tell_of_queue(self, kind: str, queue: Queue) -> None:
+        if self.broker.events.listening and not (queue.hidden or is_reply_name(queue.name)):
+            self.broker.events.tell(kind, description.of_queue(queue))
+
+    def _told_unbound(self, bindings: list[Binding]) -> int:
+        """Bindings are no more; how many they are."""
+        if self.broker.events.listening:
+            for binding in bindings:
+                self.broker.events.tell("binding.deleted", description.of_binding(binding))
+        return len(bindings)
+
+    def trace(self, on: bool) -> None:
+        """Let `amq.rabbitmq.trace` have copies of what passes, or no more."""
+        if on != (self.firehose is not None):
+            self.firehose = Firehose(self) if on else None
 
     # Policies
 

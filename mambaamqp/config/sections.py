@@ -389,6 +389,13 @@ class VhostConfig:
     name: str = attrs.field(
         validator=_name, metadata={"help": 'What clients name in connection.open; "/" is usual.'}
     )
+    tracing: bool = attrs.field(
+        default=False,
+        metadata={
+            "help": "Copy every publish, delivery and acknowledgement to amq.rabbitmq.trace; whoever may "
+            "read that exchange reads everything."
+        },
+    )
 
 
 @attrs.frozen

@@ -103,7 +103,9 @@ def recover(config: Config, store: Recovered, disk: Disk) -> Broker:
         store.journal(segment_bytes=config.store.segment_bytes, sync=config.store.sync == "always")
     )
     for vhost in config.vhosts:
-        broker.put_vhost(vhost.name)
+        found = broker.put_vhost(vhost.name)
+        if vhost.tracing:
+            found.trace(True)
     if config.definitions.file:
         take_definitions(broker, config.definitions.file)
     if config.store.sync != "always":

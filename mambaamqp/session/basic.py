@@ -8,7 +8,7 @@ from mambaamqp.broker.arguments import consumer_priority, consumer_timeout
 from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.replies import REPLY_TO
 from mambaamqp.errors import NotAllowed, NotImplementedFault, PreconditionFailed, ResourceLocked
-from mambaamqp.session import replies
+from mambaamqp.session import replies, reporting
 from mambaamqp.session.confirms import Confirms
 from mambaamqp.session.consuming import ChannelConsumer, counted
 from mambaamqp.session.patience import timeout_seconds
@@ -64,6 +64,7 @@ def consume(channel: "Channel", method: Any) -> None:
     if not method.nowait:
         channel.send(Basic.ConsumeOk(consumer_tag=tag))
     queue.add_consumer(consumer)
+    reporting.consumer(consumer, "consumer.created")
 
 
 def _check_shared_prefetch(channel: "Channel", queue: "Queue") -> None:
@@ -106,6 +107,7 @@ def _send_get_ok(channel: "Channel", queue: "Queue", entry: Entry, no_ack: bool)
         fast.get_ok(channel.number, tag, entry.redelivered, message.address, queue.ready.count)
     )
     channel.write_content(message)
+    reporting.delivered(channel, entry)
     if no_ack:
         queue.settle_unseen(entry)
     else:

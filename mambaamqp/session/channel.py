@@ -11,6 +11,7 @@ from mambaamqp.broker.message import Message
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.vhost import VirtualHost
 from mambaamqp.errors import FrameFault, PreconditionFailed
+from mambaamqp.session import reporting
 from mambaamqp.session.confirms import Confirms
 from mambaamqp.session.content import Assembly
 from mambaamqp.session.publishing import NO_ROUTE, NO_ROUTE_TEXT, Plan, Route, publication, resolve
@@ -113,6 +114,8 @@ class Channel:
     def _enqueue(self, message: Message, queues: list[Queue], mandatory: bool) -> None:
         if mandatory and not queues:
             self.send_return(message)
+        if self.vhost.firehose is not None:
+            reporting.published(self, message, queues)
         journal = self.vhost.broker.journal
         position = journal.position
         accepted = True
@@ -217,6 +220,8 @@ class Channel:
                 self.transaction.hold(tag, entry, "ack")
                 return
             self.give_back_credit(entry)
+            if self.vhost.firehose is not None:
+                reporting.settled(self, entry, "ack")
             entry.queue.settle(entry)
             return
         for tag_taken, entry in self.take(tag, multiple):
@@ -224,6 +229,8 @@ class Channel:
                 self.transaction.hold(tag_taken, entry, "ack")
             else:
                 self.give_back_credit(entry)
+                if self.vhost.firehose is not None:
+                    reporting.settled(self, entry, "ack")
                 entry.queue.settle(entry)
 
     def refuse(self, tag: int, multiple: bool, requeue: bool, counted: bool) -> None:
@@ -236,6 +243,7 @@ class Channel:
             return
         for _, entry in taken:
             self.give_back_credit(entry)
+            reporting.settled(self, entry, "requeue" if requeue else "reject")
             if requeue:
                 entry.queue.requeue(entry, counted)
             else:
@@ -294,7 +302,8 @@ class Channel:
     def release(self) -> None:
         """The channel is over: consumers go, deliveries go back, an open transaction is rolled back."""
         self.session.plan = None
-        if not self.released:
+        first = not self.released
+        if first:
             self.released = True
             self.vhost.broker.admission.close_channel(self.actor)
         if self.transaction is not None:
@@ -308,6 +317,8 @@ class Channel:
         self.assembly = None
         self.confirms = None
         self.routes.clear()
+        if first:
+            reporting.channel(self, "channel.closed")
 
 
 def unknown_tag(tag: int) -> PreconditionFailed:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mypy_extensions import i64
 
 from mambaamqp.errors import ChannelError, ChannelFault, Fault, NotAllowed
+from mambaamqp.session import reporting
 from mambaamqp.session.channel import Channel
 from mambaamqp.wire.framing import FRAME_METHOD, u32
 from mambaamqp.wire.methods import Channel as ChannelMethods
@@ -39,7 +40,9 @@ def open_channel(session: "Session", kind: i64, number: i64, payload: bytes) -> 
         )
     assert session.vhost is not None and session.handshake.actor is not None
     session.broker.admission.open_channel(session.handshake.actor)
-    session.channels[number] = Channel(session, number, session.vhost, session.handshake.actor)
+    channel = Channel(session, number, session.vhost, session.handshake.actor)
+    session.channels[number] = channel
+    reporting.channel(channel, "channel.created")
     answer = ChannelMethods.OpenOk()
     # RabbitMQ sends nothing here; pamqp's constructor would not have it.
     answer.channel_id = ""

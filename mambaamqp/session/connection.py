@@ -33,7 +33,7 @@ from mambaamqp.errors import (
     InternalFault,
     UnexpectedFrame,
 )
-from mambaamqp.session import batch, channels, frames
+from mambaamqp.session import batch, channels, frames, reporting
 from mambaamqp.session.channel import Channel
 from mambaamqp.session.handshake import PROTOCOL_HEADER_BYTES as HEADER_BYTES
 from mambaamqp.session.handshake import Handshake, is_partial_header, unexpected_method
@@ -210,6 +210,7 @@ class Session(Waiter):
     def login_verified(self, user: Any, now: float) -> None:
         """The outcome of a login: the user, or None when it was refused."""
         self.broker.at(now)
+        reporting.login(self, user is not None)
         answer = self.handshake.login_verified(user, now)
         if self.state != OPENING:
             return
@@ -266,6 +267,7 @@ class Session(Waiter):
     def connection_lost(self, now: float) -> None:
         """The socket is gone: everything goes back, nobody reads any more."""
         self.broker.at(now)
+        reporting.act(self)
         self._release()
         self.outbox.clear()
         self._finish()
@@ -301,6 +303,7 @@ class Session(Waiter):
     # Frames
 
     def _consume_batch(self) -> None:
+        reporting.act(self)
         self.at = 0
         if self.state == OPENING and not self._may_listen():
             self.pending = b""
@@ -407,6 +410,7 @@ class Session(Waiter):
         self.broker.holders[self] = None
         self.channel_max = handshake.channel_max
         self.heartbeat = Heartbeat(handshake.heartbeat_seconds, self.broker.now)
+        reporting.connection(self, "connection.created")
 
     def _client_closes_connection(self) -> None:
         mark = self.outbox.mark
@@ -447,6 +451,7 @@ class Session(Waiter):
         if self in self.broker.holders and self.handshake.actor is not None:
             del self.broker.holders[self]
             self.broker.admission.leave(self.handshake.actor)
+            reporting.connection(self, "connection.closed")
         self.patience.look_at = NEVER
         for channel in self.publishers:
             channel.end_batch(self.broker.journal.durable)

@@ -7,6 +7,7 @@ from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.message import Message
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.topology import remove_consumer
+from mambaamqp.session import reporting
 from mambaamqp.wire import fast, properties
 from mambaamqp.wire.framing import FRAME_END_BYTE
 from mambaamqp.wire.methods import Basic
@@ -32,6 +33,8 @@ class ChannelConsumer(Consumer):
         self.tag_octets = tag.encode()
         self.timeout_ms: int | None = None
         """Of its own, for an acknowledgement."""
+        self.gone = False
+        """Its end has been told."""
         self.head = b""
         self.head_address_bytes = -1
         if channel.prefetch and not no_ack:
@@ -63,12 +66,15 @@ class ChannelConsumer(Consumer):
             message = counted(entry)
         self.outbox.write_frame(self.head, fast.tag_octets(tag, entry.redelivered), address, FRAME_END_BYTE)
         channel.write_content(message)
+        if channel.vhost.firehose is not None:
+            reporting.delivered(channel, entry)
         self.session.touch()
 
     def cancelled_by_broker(self) -> None:
         """The queue is gone, or its patience: basic.cancel, if the client understands it."""
         channel = self.channel
         channel.consumers.pop(self.tag, None)
+        self.told_gone()
         if self.session.understands("consumer_cancel_notify") and not channel.closing:
             channel.send(Basic.Cancel(consumer_tag=self.tag, nowait=True))
             self.session.touch()
@@ -76,6 +82,13 @@ class ChannelConsumer(Consumer):
     def stop(self) -> None:
         """Leave the queue (basic.cancel, channel end)."""
         remove_consumer(self)
+        self.told_gone()
+
+    def told_gone(self) -> None:
+        """Let who listens know, once."""
+        if not self.gone:
+            self.gone = True
+            reporting.consumer(self, "consumer.deleted")
 
 
 def counted(entry: Entry) -> Message:

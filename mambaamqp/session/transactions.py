@@ -11,6 +11,7 @@ from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.message import Message
 from mambaamqp.broker.queue import Queue
 from mambaamqp.errors import PreconditionFailed
+from mambaamqp.session import reporting
 from mambaamqp.session.publishing import Publication
 from mambaamqp.session.unacked import Unacked
 
@@ -89,6 +90,7 @@ def _refused(publications: list[Publication]) -> bool:
 
 def _settle(channel: "Channel", entry: Entry, action: str) -> None:
     channel.give_back_credit(entry)
+    reporting.settled(channel, entry, action if action in ("ack", "reject") else "requeue")
     if action == "ack":
         entry.queue.settle(entry)
     elif action == "reject":
@@ -99,6 +101,7 @@ def _settle(channel: "Channel", entry: Entry, action: str) -> None:
 
 def _publish(channel: "Channel", publication: Publication) -> None:
     queues = [queue for queue in publication.queues if not queue.deleted]
+    reporting.published(channel, publication.message, queues)
     if queues:
         channel.vhost.enqueue(publication.message, queues)
     elif publication.mandatory:

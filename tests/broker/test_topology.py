@@ -207,14 +207,14 @@ def test_an_exclusive_consumer_is_alone(
 
 def test_limits_are_kept(vhost: VirtualHost, actor: Actor) -> None:
     """Queues, exchanges and bindings of a virtual host; what exists already may be declared again."""
-    limits = LimitsConfig(queues_per_vhost_max=1, exchanges_per_vhost_max=8, bindings_per_vhost_max=1)
+    limits = LimitsConfig(queues_per_vhost_max=1, exchanges_per_vhost_max=9, bindings_per_vhost_max=1)
     vhost.broker.limits = limits
     declare(vhost, actor)
     declare(vhost, actor)
     with pytest.raises(PreconditionFailed, match=r"queue limit in vhost '/' \(1\) is reached"):
         declare(vhost, actor, "r")
     topology.declare_exchange(vhost, actor, "x", "fanout", **EXCHANGE)
-    with pytest.raises(PreconditionFailed, match=r"exchange limit in vhost '/' \(8\) is reached"):
+    with pytest.raises(PreconditionFailed, match=r"exchange limit in vhost '/' \(9\) is reached"):
         topology.declare_exchange(vhost, actor, "y", "fanout", **EXCHANGE)
     bind(vhost, actor)
     bind(vhost, actor)

@@ -30,10 +30,12 @@ def bind(vhost: VirtualHost, source: Exchange, destination: Destination, key: st
 
 
 def test_a_virtual_host_has_its_exchanges(vhost: VirtualHost) -> None:
-    """The default one, those of the standard, and one that nobody may publish to."""
-    assert set(vhost.exchanges) == {"", *(name for name, _ in SYSTEM_EXCHANGES)}
+    """The default one, those of the standard, and two that nobody but the broker publishes to."""
+    standard = {"", *(name for name, _ in SYSTEM_EXCHANGES)}
+    assert set(vhost.exchanges) == standard | {"amq.rabbitmq.event"}
     assert all(made.durable for made in vhost.exchanges.values())
-    assert [name for name, made in vhost.exchanges.items() if made.internal] == ["amq.rabbitmq.trace"]
+    internal = {name for name, made in vhost.exchanges.items() if made.internal}
+    assert internal == {"amq.rabbitmq.event", "amq.rabbitmq.trace"}
 
 
 def test_every_change_of_topology_is_a_new_generation(vhost: VirtualHost, make: Make) -> None:
