@@ -8,13 +8,12 @@ code 1 where a bound was broken.
 """
 
 import argparse
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pika
 import psutil
@@ -27,9 +26,10 @@ BODY: Final = bytes(1000)
 RECORD_BYTES: Final = len(BODY) + 90
 """Of one such message in the journal, about."""
 BACKLOG: Final = 20_000
-ROLL: Final = 500
+ROLL: Final = 250
 """So much of the backlog is renewed each second."""
-STREAM_PER_SECOND: Final = 1500
+STREAM_PER_BURST: Final = 50
+BURST_SECONDS: Final = 0.1
 DURING_A_ROUND: Final = 0.5
 """Of what lives."""
 UNSETTLED_SEGMENTS: Final = 4
@@ -70,12 +70,28 @@ class Rolling(threading.Thread):
         self.left += 1
 
 
-def stream(broker: BrokerProcess, seconds: float) -> "subprocess.Popen[str]":
-    """The load command, at a steady rate."""
-    command = [sys.executable, "-m", "mambaamqp", "bench", f"amqp://guest:guest@127.0.0.1:{broker.port}/"]
-    options = ["--durable", "--persistent", "--confirm", "500", "--prefetch", "500", "--ack", "50"]
-    rate = ["--rate", str(STREAM_PER_SECOND), "--size", "500", "--seconds", str(seconds), "--json"]
-    return subprocess.Popen([*command, *options, *rate], stdout=subprocess.PIPE, text=True)
+class Streaming(threading.Thread):
+    """What comes and goes at once. Not the load command, which never sleeps between two messages."""
+
+    def __init__(self, broker: BrokerProcess, seconds: float) -> None:
+        super().__init__(daemon=True)
+        self.broker = broker
+        self.end = time.monotonic() + seconds
+
+    def run(self) -> None:
+        with self.broker.connect() as connection:
+            channel = connection.channel()
+            channel.queue_declare("stream", durable=True)
+            channel.basic_qos(prefetch_count=2 * STREAM_PER_BURST)
+            channel.basic_consume("stream", self._settle)
+            while time.monotonic() < self.end:
+                for _ in range(STREAM_PER_BURST):
+                    channel.basic_publish("", "stream", BODY, PERSISTENT)
+                connection.sleep(BURST_SECONDS)
+
+    @staticmethod
+    def _settle(channel: "pika.adapters.blocking_connection.BlockingChannel", method: Any, *_: Any) -> None:
+        channel.basic_ack(method.delivery_tag)
 
 
 def directory_bytes(directory: Path) -> int:
@@ -101,11 +117,12 @@ def main() -> int:
     ):
         rolling = Rolling(broker, seconds + WARM_UP_SECONDS)
         rolling.start()
-        load = stream(broker, seconds + WARM_UP_SECONDS)
+        streaming = Streaming(broker, seconds + WARM_UP_SECONDS)
+        streaming.start()
         time.sleep(WARM_UP_SECONDS)
-        kept = watch(broker, rolling, seconds)
-        load.communicate()
+        kept = watch(broker, rolling, seconds) and streaming.is_alive()
         rolling.join()
+        streaming.join()
         return 0 if kept and broker.terminate() == 0 else 1
 
 
