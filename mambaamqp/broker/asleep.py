@@ -1,9 +1,9 @@
 """A block of waiting messages that are on disk only: what must be known to find them again, packed.
 
-A message that sleeps costs SLOT_BYTES, whatever its size. One that is in the journal, in one piece, is read
-from there again (`fit`); others have been written into the scratch (`may_be_spilled`), as a record without
-content and the content behind it. What is read back is checked against the checksum that was taken when it
-fell asleep.
+A message that sleeps costs SLOT_BYTES, whatever its size. One that is in the journal is read from there again
+(`fit`); others have been written into the scratch (`may_be_spilled`), as a record without content and the
+content behind it. What is read back is checked against the checksum that was taken when it fell asleep. A
+large message, whose body is on disk anyhow, is kept as it is beside the slots (`may_be_kept`).
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from mambaamqp.store.decoding import RECORD_HEAD_BYTES, publish_in
 from mambaamqp.store.records import Publish, publish_one
 
 SLOT: Final = Struct("<qqIIIB")
-"""position, place of the record (LSN, or address in the scratch), its octets, checksum of address and
+"""position, place of the record (LSN, address in the scratch, or number), its octets, checksum of address and
 content, octets of the body, flags"""
 SLOT_BYTES: Final = SLOT.size
 
@@ -26,15 +26,14 @@ MARKED: Final = 1
 """It has been delivered before, or may have been."""
 SPILLED: Final = 2
 """It is read from the scratch."""
-JOURNALED: Final = 4
-"""It is read from the scratch, but stands in the journal too, in a form that would be harder to read."""
+KEPT: Final = 4
+"""It is in memory, but for its body; the place is a number that the pager has given it."""
+JOURNALED: Final = 8
+"""It is kept, and stands in the journal."""
 ENTRY_BYTES: Final = 290
 """What a message that is awake costs in memory besides its body, about."""
 NOWHERE: Final = 1 << 62
 """The lowest LSN of a block that has nothing in the journal."""
-
-FRAME_BYTES: Final = 8
-"""Of each frame beside its payload."""
 
 Slot = tuple[int, int, int, int, int, int]
 
@@ -53,13 +52,18 @@ def fit(entry: Entry, durable: int) -> bool:
 
 
 def may_be_spilled(entry: Entry) -> bool:
-    """Whether an entry can be had again from the scratch: it is not in the journal, or in pieces."""
-    message = entry.message
+    """Whether an entry can be had again from the scratch: it is not in the journal."""
     return (
         entry.state == READY
         and entry.delivery_count == 0
-        and (not entry.journaled or (message.references == 1 and message.more is not None))
+        and not entry.journaled
+        and entry.message.stored is None
     )
+
+
+def may_be_kept(entry: Entry) -> bool:
+    """Whether an entry costs little while it sleeps in memory."""
+    return entry.state == READY and entry.message.stored is not None
 
 
 def is_shared(entry: Entry) -> bool:
@@ -67,7 +71,7 @@ def is_shared(entry: Entry) -> bool:
     message = entry.message
     if not entry.journaled or entry.state != READY or entry.delivery_count:
         return False
-    return message.references > 1 or (message.lsn == NO_LSN and message.more is None)
+    return message.stored is None and (message.references > 1 or message.lsn == NO_LSN)
 
 
 def record_of(entry: Entry) -> bytes:
@@ -83,20 +87,18 @@ def record_of(entry: Entry) -> bytes:
         message.address,
         b"",
     )
-    return b"".join((head, *message.pieces()))
+    return b"".join((head, message.content))
 
 
 def awake_bytes_of(entry: Entry) -> int:
     """What a message takes in memory while it is awake, about."""
-    return ENTRY_BYTES + entry.message.body_bytes
+    message = entry.message
+    return ENTRY_BYTES + (message.body_bytes if message.stored is None else 0)
 
 
 def checksum(message: Message) -> int:
     """Of everything that a client will see of a message."""
-    crc = crc32(message.address)
-    for piece in message.pieces():
-        crc = crc32(piece, crc)
-    return crc
+    return crc32(message.content, crc32(message.address))
 
 
 def slot_of(entry: Entry) -> bytes:
@@ -107,23 +109,23 @@ def slot_of(entry: Entry) -> bytes:
 
 def spilled_slot_of(entry: Entry, address: int, size: int) -> bytes:
     """What is kept of an entry that has been written into the scratch, to this address and so many octets."""
-    flags = SPILLED | (JOURNALED if entry.journaled else 0) | (MARKED if entry.redelivered else 0)
-    return _slot(entry, address, size, flags)
+    return _slot(entry, address, size, SPILLED | (MARKED if entry.redelivered else 0))
 
 
-def spilled_in(octets: bytes, at: int, size: int, in_pieces: bool) -> Publish:
-    """What `record_of` wrote, `size` octets at `at`; StoreError if it is not there.
+def kept_slot_of(entry: Entry, number: int) -> bytes:
+    """What is kept of an entry beside the entry itself, which is found again by a number."""
+    flags = KEPT | (JOURNALED if entry.journaled else 0) | (MARKED if entry.redelivered else 0)
+    return SLOT.pack(entry.position, number, 1, 0, entry.message.body_bytes, flags)
 
-    `in_pieces`: the content's header is a piece by itself, as of what stands in the journal in pieces.
-    """
+
+def spilled_in(octets: bytes, at: int, size: int) -> Publish:
+    """What `record_of` wrote, `size` octets at `at`; StoreError if it is not there."""
     head_bytes = RECORD_HEAD_BYTES + int.from_bytes(octets[at + 1 : at + RECORD_HEAD_BYTES], "big")
     record = publish_in(octets, at, head_bytes)
     begin, end = at + head_bytes, at + size
     if not begin < end <= len(octets):
         raise StoreError("there is no such content")
-    middle = begin + FRAME_BYTES + int.from_bytes(octets[begin + 3 : begin + 7], "big")
-    cuts = [begin, middle, end] if in_pieces else [begin, end]
-    record.content = [octets[cuts[at] : cuts[at + 1]] for at in range(len(cuts) - 1)]
+    record.content = [octets[begin:end]]
     return record
 
 
@@ -134,7 +136,8 @@ def _slot(entry: Entry, place: int, size: int, flags: int) -> bytes:
 
 def is_journaled(slot: Slot) -> bool:
     """Whether the settlement of what sleeps there must be written."""
-    return slot[5] & (SPILLED | JOURNALED) != SPILLED
+    flags = slot[5]
+    return flags & JOURNALED != 0 or flags & (SPILLED | KEPT) == 0
 
 
 def is_marked(slot: Slot) -> bool:
@@ -164,7 +167,7 @@ class Asleep:
         self.count = len(slots)
         self.first = slots[0][0]
         self.last = slots[-1][0]
-        journaled = [slot for slot in slots if not slot[5] & SPILLED]
+        journaled = [slot for slot in slots if not slot[5] & (SPILLED | KEPT)]
         self.journal = Span(journaled)
         self.scratch = Span([slot for slot in slots if slot[5] & SPILLED])
         self.lowest_lsn = self.journal.start if journaled else NOWHERE
@@ -173,5 +176,5 @@ class Asleep:
         """The operating system has been told that it will be read."""
 
     def slots(self) -> Iterator[Slot]:
-        """(position, LSN or address, octets of the record, checksum, octets of the body, flags) of each."""
+        """(position, place, octets of the record, checksum, octets of the body, flags) of each: see SLOT."""
         return SLOT.iter_unpack(self.packed)

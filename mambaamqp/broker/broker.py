@@ -29,6 +29,7 @@ from mambaamqp.broker.waiter import Waiter
 from mambaamqp.config import LimitsConfig
 from mambaamqp.errors import NotAllowed
 from mambaamqp.store import records
+from mambaamqp.store.body import StoredBody
 from mambaamqp.store.journal import Journal
 from mambaamqp.store.segment import Segment
 
@@ -99,6 +100,8 @@ class Broker:
             self.write_settlements()
         if self.pager.awake_bytes > self.pager.budget_bytes:
             self.pager.relieve()
+        if self.journal.spool.given_up:
+            self.journal.spool.sweep()
 
     def catch_up(self) -> None:
         """Bring all queues to rest: dead letters go their way, what can be delivered is."""
@@ -181,7 +184,7 @@ class Broker:
         journal = self.journal
         # A message that spans segments lives where it begins: segments go from the oldest end only.
         segment = journal.next_segment()
-        if message.more is None and len(entries) == 1:
+        if message.stored is None and len(entries) == 1:
             entry = entries[0]
             entry.journaled = True
             journal.append(
@@ -199,7 +202,7 @@ class Broker:
             message.lsn = journal.record_lsn
         else:
             message.lsn = NO_LSN
-            self._keep_many(message, entries)
+            self._keep_many(message, entries, segment)
         message.enter(segment, len(entries))
 
     def keep_apart(self, entry: Entry) -> None:
@@ -209,7 +212,7 @@ class Broker:
         self.keep(own, [entry])
         shared.release()
 
-    def _keep_many(self, message: Message, entries: list[Entry]) -> None:
+    def _keep_many(self, message: Message, entries: list[Entry], segment: Segment) -> None:
         targets: list[records.Target] = []
         for entry in entries:
             entry.journaled = True
@@ -218,11 +221,39 @@ class Broker:
             )
         journal = self.journal
         journal.begin_atom()
-        for pieces in records.publish_many(
-            message.dead_lettered, message.published_ms, targets, message.address, message.pieces()
-        ):
-            journal.append_pieces(pieces)
+        if message.stored is not None:
+            self._append_stored(message, message.stored, targets, segment)
+        else:
+            for pieces in records.publish_many(
+                message.dead_lettered, message.published_ms, targets, message.address, [message.content]
+            ):
+                journal.append_pieces(pieces)
         journal.end_atom()
+
+    def _append_stored(
+        self, message: Message, stored: StoredBody, targets: list[records.Target], segment: Segment
+    ) -> None:
+        """A large message: its body is read when it is written, a bounded part at a time."""
+        journal = self.journal
+        for at in range(0, len(targets), records.TARGETS_MAX):
+            lsns: list[int] = []
+            begin = 0
+            while begin < len(stored.chunks):
+                chunks, size = stored.run_from(begin, records.CHUNK_BYTES)
+                head = b"" if begin else message.content
+                journal.append_stored([records.chunk_head(len(head) + size), head], chunks)
+                lsn = journal.record_lsn + records.CHUNK_HEAD_BYTES + len(head)
+                for chunk in chunks:
+                    lsns.append(lsn)
+                    lsn += chunk.size
+                begin += len(chunks)
+            some = targets[at : at + records.TARGETS_MAX]
+            journal.append_pieces(
+                records.publish_head(
+                    message.dead_lettered, message.published_ms, some, message.address, [], True
+                )
+            )
+            journal.move(stored, segment, lsns)
 
     def release(self, entry: Entry) -> None:
         """A journaled entry needs its place in the journal no more."""
@@ -300,6 +331,7 @@ class Broker:
     def go_on_with(self, journal: Journal) -> None:
         """Write there from now on; what was spilled while the log was replayed is still needed."""
         journal.scratch = self.journal.scratch
+        journal.read_back = self.journal.read_back
         self.journal = journal
 
     def checkpoint(self) -> None:

@@ -1,7 +1,8 @@
 """A message as its publisher sent it.
 
 The content stays the octets that the publisher sent: `content` is the header frame and the body frames
-exactly as they stood on the wire, `address` the exchange and routing key as they stood in basic.publish.
+exactly as they stood on the wire, `address` the exchange and routing key as they stood in basic.publish. Of
+a large message the body frames are on disk (`stored`), and `content` is the header frame alone.
 What the broker must know (persistent, priority, expiration) is read once and kept beside them. Nothing
 here decides anything; where a message waits is `broker.entry`'s matter.
 """
@@ -10,10 +11,11 @@ from typing import Final
 
 from mypy_extensions import i32, i64, mypyc_attr
 
+from mambaamqp.store.body import StoredBody
 from mambaamqp.store.records import PUBLISH_BYTES, TARGET_BYTES
 from mambaamqp.store.segment import Segment
 from mambaamqp.wire import fast
-from mambaamqp.wire.framing import FRAME_HEADER, PREFIX, PREFIX_BYTES
+from mambaamqp.wire.framing import ENVELOPE_BYTES, FRAME_HEADER, PREFIX, PREFIX_BYTES
 
 NO_LSN: Final = -1
 
@@ -30,7 +32,7 @@ class Message:
     """
 
     # Defaults stand on the class: what most messages do not have costs them nothing.
-    more: list[bytes] | None = None
+    stored: StoredBody | None = None
     priority: i32 = -1
     expiration_ms: i64 = -1
     published_ms: i64 = 0
@@ -50,9 +52,8 @@ class Message:
     def kept_bytes(self) -> int:
         """About the octets that its record takes in the journal; exactly, if that is one for one queue."""
         size = PUBLISH_BYTES + TARGET_BYTES * self.references + len(self.address) + len(self.content)
-        if self.more is not None:
-            for piece in self.more:
-                size += len(piece)
+        if self.stored is not None:
+            size += self.stored.size
         return size
 
     def enter(self, segment: Segment, references: int) -> None:
@@ -85,16 +86,19 @@ class Message:
         size = int.from_bytes(self.content[3:7], "big")
         return self.content[PREFIX_BYTES : PREFIX_BYTES + size]
 
-    def pieces(self) -> list[bytes]:
-        """The whole content as runs of frames."""
-        return [self.content] if self.more is None else [self.content, *self.more]
-
     def body(self) -> bytes:
-        """The body in one piece: a copy, for views and tests, never for delivery."""
-        parts: list[bytes | memoryview] = []
-        for part in fast.reframe(self.pieces(), 0, 1 << 31)[3:]:
-            parts.append(part)
-        return b"".join(parts[1::3])
+        """The body in one piece: a copy, for views and tests. StoreError if it is lost."""
+        return b"".join([self.body_part(place) for place in range(self.body_parts())])
+
+    def body_parts(self) -> int:
+        """In so many parts it can be had one by one."""
+        return 1 if self.stored is None else len(self.stored.chunks)
+
+    def body_part(self, place: int) -> bytes:
+        """One of them; StoreError if it is lost, OSError if it cannot be read."""
+        stored = self.stored
+        frames = self.content[len(self.header()) + ENVELOPE_BYTES :] if stored is None else stored.read(place)
+        return b"".join(fast.reframe(frames, 0, 1 << 31)[1::3])
 
     def with_header(self, header: bytes) -> "Message":
         """A copy of this message whose content header is `header`; the body is shared, not copied twice."""
@@ -108,7 +112,7 @@ class Message:
     def copy(self) -> "Message":
         """The same message, not in the journal yet; the content is shared."""
         copy = Message(self.address, self.content, self.body_bytes, self.persistent)
-        copy.more = self.more
+        copy.stored = self.stored
         copy.priority = self.priority
         copy.expiration_ms = self.expiration_ms
         copy.published_ms = self.published_ms

@@ -8,9 +8,9 @@ heads, only the first block of a line stays. When the front of a line comes to a
 needs it, it is read back in one go, and the blocks behind it are announced to the operating system, so that
 it reads them meanwhile.
 
-A message of several queues is written into the journal once more for each queue in which it is to sleep; one
-that stands there in many pieces is written into the scratch, and goes on standing in the journal too. A block
-with a time to live is woken when its first message is due (`broker.expiry`).
+A message of several queues is written into the journal once more for each queue in which it is to sleep. A
+large message is on disk but for its header, and stays in memory as it is. A block with a time to live is
+woken when its first message is due (`broker.expiry`).
 
 What does not sleep: the head and the tail of a line, what came back, and, after a restart, what had been
 delivered before and counted.
@@ -24,6 +24,7 @@ from mypy_extensions import i64
 from mambaamqp.broker.asleep import (
     ENTRY_BYTES,
     JOURNALED,
+    KEPT,
     SPILLED,
     Asleep,
     Slot,
@@ -33,6 +34,8 @@ from mambaamqp.broker.asleep import (
     is_journaled,
     is_marked,
     is_shared,
+    kept_slot_of,
+    may_be_kept,
     may_be_spilled,
     record_of,
     slot_of,
@@ -104,14 +107,19 @@ class Pager:
         self.spills = True
         """Whether the scratch may be written."""
         self._scratch_failed = False
-        self._standing: dict[int, Segment] = {}
-        """Where that stands in the journal which is read from this address of the scratch."""
+        self._kept: dict[int, Entry] = {}
+        """Large messages that sleep, by the numbers in their slots."""
+        self._kept_number = 0
 
     # What lines say
 
     def filled(self, line: Line, block: Block) -> None:
         """A block is complete, and another one stands behind it."""
         block.awake_bytes = len(block.entries) * ENTRY_BYTES + block.body_bytes
+        if block.body_bytes > self.broker.journal.spool.whole_bytes_max:
+            for entry in block.entries:
+                if entry is not None and entry.message.stored is not None:
+                    block.awake_bytes -= i64(entry.message.body_bytes)
         self.awake_bytes += block.awake_bytes
         if len(line.blocks) > 2:
             self._lines[line] = None
@@ -172,11 +180,14 @@ class Pager:
         if not self._are_durable(waiting):
             return False
         durable = self.broker.journal.durable
-        others = [entry for entry in waiting if not fit(entry, durable)]
+        kept = [entry for entry in waiting if may_be_kept(entry)]
+        others = [entry for entry in waiting if entry.message.stored is None and not fit(entry, durable)]
         fits = all(may_be_spilled(entry) for entry in others)
         slots = self.spill(others) if fits and others else {}
         block.unfit = True
         if waiting and fits and len(slots) == len(others):
+            for entry in kept:
+                slots[entry] = self.keep(entry)
             line.tombstones -= len(block.entries) - len(waiting)
             packed = b"".join([slots[entry] if entry in slots else slot_of(entry) for entry in waiting])
             oldest_ms = min([entry.message.published_ms for entry in waiting])
@@ -193,7 +204,11 @@ class Pager:
                 if journal.pending_bytes > PENDING_BYTES_MAX:
                     break
                 self.broker.keep_apart(entry)
-            elif entry.journaled and entry.message.lsn + entry.message.kept_bytes() > journal.durable:
+            elif (
+                entry.journaled
+                and entry.message.stored is None
+                and entry.message.lsn + entry.message.kept_bytes() > journal.durable
+            ):
                 ready = False
         return ready
 
@@ -213,16 +228,20 @@ class Pager:
         slots: dict[Entry, bytes] = {}
         for entry, record in zip(entries, records, strict=True):
             slots[entry] = spilled_slot_of(entry, address, len(record))
-            if entry.journaled and entry.message.segment is not None:
-                self._standing[address] = entry.message.segment
             address += len(record)
         return slots
+
+    def keep(self, entry: Entry) -> bytes:
+        """Put a large message aside, whose body is on disk; its slot."""
+        self._kept_number += 1
+        self._kept[self._kept_number] = entry
+        return kept_slot_of(entry, self._kept_number)
 
     def asleep(self, packed: bytes, deadline: float, oldest_ms: int) -> Asleep:
         """A block of these slots; `deadline` and `oldest_ms` as `Asleep` has them."""
         asleep = Asleep(packed, deadline, oldest_ms)
         for slot in asleep.slots():
-            segment = self._standing.get(slot[1]) if slot[5] & JOURNALED else None
+            segment = self._segment_of(slot) if slot[5] & JOURNALED else None
             if segment is not None:
                 asleep.lowest_lsn = min(asleep.lowest_lsn, segment.base_lsn)
         return asleep
@@ -281,7 +300,7 @@ class Pager:
             if entry is not None:
                 entries.append(entry)
                 if lose:
-                    self._leave_scratch(slot)
+                    self._leave(slot)
             elif lose:
                 self._lose(slot, queue)
         return entries
@@ -319,18 +338,23 @@ class Pager:
             self._report(slot, queue)
             self.release_slot(slot)
         else:
-            self._leave_scratch(slot)
+            self._leave(slot)
         return entry
 
     def _entry(self, slot: Slot, octets: Octets, queue: "Queue") -> Entry | None:
         position, place, size, checked, _, flags = slot
+        if flags & KEPT:
+            kept = self._kept[place]
+            kept.redelivered = is_marked(slot)
+            queue.resume_clock(kept)
+            return kept
         at = octets.place_of(slot)
         if at < 0:
             octets = self._read(place, size, flags)
             at = 0
         try:
             if flags & SPILLED:
-                record = spilled_in(octets.octets, at, size, flags & JOURNALED != 0)
+                record = spilled_in(octets.octets, at, size)
             else:
                 record = publish_in(octets.octets, at, size)
         except StoreError:
@@ -368,16 +392,17 @@ class Pager:
 
     def _segment_of(self, slot: Slot) -> Segment | None:
         """Where it stands in the journal; None if it does not."""
-        if slot[5] & JOURNALED:
-            return self._standing[slot[1]]
+        if slot[5] & KEPT:
+            return self._kept[slot[1]].message.segment
         return None if slot[5] & SPILLED else self.broker.journal.segment_of(slot[1])
 
-    def _leave_scratch(self, slot: Slot) -> None:
-        """What stands there is not needed there any more."""
+    def _leave(self, slot: Slot) -> None:
+        """What was kept of it, or stands in the scratch, is not needed any more."""
         _, place, size, _, _, flags = slot
         if flags & SPILLED:
-            self._standing.pop(place, None)
             self.broker.journal.scratch.release(place, size)
+        elif flags & KEPT:
+            del self._kept[place]
 
     # What is settled in its sleep
 
@@ -388,8 +413,14 @@ class Pager:
 
     def release_slot(self, slot: Slot) -> None:
         """Nor this one."""
+        if slot[5] & KEPT:
+            entry = self._kept.pop(slot[1])
+            entry.state = GONE
+            if entry.journaled:
+                self.broker.release(entry)
+            return
         segment, size = self._segment_of(slot), slot[2]
-        self._leave_scratch(slot)
+        self._leave(slot)
         if segment is not None:
             segment.live -= 1
             segment.live_bytes -= size

@@ -18,6 +18,7 @@ from mambaamqp.broker.asleep import (
     Slot,
     awake_bytes_of,
     fit,
+    may_be_kept,
     may_be_spilled,
     slot_of,
 )
@@ -128,6 +129,8 @@ class Recollection:
         """Empty for what must stay awake."""
         if fit(entry, LAST_LSN):
             return slot_of(entry)
+        if may_be_kept(entry):
+            return self.pager.keep(entry)
         return self.pager.spill([entry]).get(entry, b"") if may_be_spilled(entry) else b""
 
     def _sleep(self, entry: Entry, slot: bytes) -> None:

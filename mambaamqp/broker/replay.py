@@ -6,6 +6,7 @@ messages. After an unclean stop every message may have been delivered before and
 Everything is applied tolerantly: a record about something that is not there (any more) changes nothing.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,15 @@ from mambaamqp.broker.recollection import Recollection
 from mambaamqp.broker.revival import Revival
 from mambaamqp.errors import PreconditionFailed, StoreError
 from mambaamqp.store import records
+from mambaamqp.store.body import StoredBody
 from mambaamqp.store.segment import Segment
 from mambaamqp.wire.table import Table
 
 if TYPE_CHECKING:
     from mambaamqp.broker.broker import Broker
     from mambaamqp.broker.vhost import VirtualHost
+
+log = logging.getLogger("mambaamqp.store")
 
 
 class Replay:
@@ -178,6 +182,8 @@ class Replay:
     def _publish(self, record: records.Publish, segment: Segment) -> None:
         self._take_segment(segment)
         message = self.revival.message(record, self.lsn)
+        if record.spans is not None:
+            message.stored = self._body(record.spans, segment)
         found: list[Recollection] = []
         for target in record.targets:
             waiting = self.waiting.get(target.queue_id)
@@ -196,6 +202,15 @@ class Replay:
         if found:
             message.enter(segment, len(found))
             found[-1].doze()
+
+    def _body(self, spans: list[records.Span], segment: Segment) -> StoredBody:
+        """A large body where it stands in the log."""
+        body = self.broker.journal.stored_body(spans, segment)
+        if body.damaged:
+            log.error(
+                "the body of the message at LSN %d is lost: it was damaged before it was moved", self.lsn
+            )
+        return body
 
     def _take_segment(self, segment: Segment) -> None:
         """What sleeps is found again by its segment, while the log is replayed too."""

@@ -15,8 +15,7 @@ class Revival:
 
     def message(self, record: Publish, lsn: int) -> Message:
         """The message of a record; what is kept beside the content is read from it again."""
-        content = record.content
-        first = content[0]
+        first = record.content[0]
         header = first[7 : 7 + int.from_bytes(first[3:7], "big")]
         props = header[12:]
         if props != self.last_properties:
@@ -27,8 +26,6 @@ class Revival:
         summary = self.last_summary
         message = Message(self.last_address, first, properties.body_size(header), summary.persistent)
         message.published_ms = record.published_ms
-        if len(content) > 1:
-            message.more = content[1:]
         message.lsn = NO_LSN if record.chunked or len(record.targets) > 1 else lsn
         if record.dead_lettered:
             message.dead_lettered = True

@@ -13,6 +13,7 @@ connection to another costs two system calls, and an idle connection costs a few
 Nobody gets more than one bounded read in a turn. The bound is small while others are about, so that a greedy
 publisher does not keep the acknowledgements of a consumer waiting. It is large, since larger reads are
 cheaper, for a connection that has been alone for a while, and for one that waits for confirms: those pace it.
+Nor is more than one slice of a large body, which is read from the disk for that, sent in a turn.
 
 Closing: when the session says so, what remains is sent, the write side is shut down, and the peer gets
 CLOSE_SECONDS to do the same. Without that wait, unread bytes would turn our last frames into a reset.
@@ -213,6 +214,9 @@ class Connection:
             if sent < len(data):
                 self._unsent = memoryview(data)[sent:]
                 return False
+            if self.session.is_spooling:
+                self._node.postpone(self)
+                break
             data = data_to_send()
         self._unsent = b""
         return True

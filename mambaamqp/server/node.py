@@ -76,6 +76,7 @@ class Node:
         self._company_at = 0.0
         self._finishing = False
         self._broker_timer = BrokerTimer(broker)
+        self._postponed: dict[Connection, None] = {}
         self._more_work = trio.Event()
         self._emptied = trio.Event()
         self._room = trio.Event()
@@ -135,7 +136,15 @@ class Node:
             await self._more_work.wait()
             self._more_work = trio.Event()
             await trio.lowlevel.checkpoint()
+            postponed, self._postponed = self._postponed, {}
+            for connection in postponed:
+                connection.wake()
             self.finish(self.now())
+
+    def postpone(self, connection: Connection) -> None:
+        """The connection has more to send, in a turn of its own."""
+        self._postponed[connection] = None
+        self._more_work.set()
 
     def is_alone(self, connection: Connection, now: float) -> bool:
         """Whether the connection, which is about to be read, was the only one read for a while."""

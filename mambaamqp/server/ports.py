@@ -35,6 +35,10 @@ class SessionPort(Protocol):
         """When tick() is wanted at the latest; math.inf for never."""
 
     @property
+    def is_spooling(self) -> bool:
+        """What data_to_send() gives is read from the disk: do not ask for more than one piece in a turn."""
+
+    @property
     def waiting(self) -> bool:
         """Something, perhaps the last words, is parked on the journal: do not close the socket yet."""
 

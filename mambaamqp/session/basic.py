@@ -8,7 +8,7 @@ from mambaamqp.broker.arguments import consumer_priority, consumer_timeout
 from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.replies import REPLY_TO
 from mambaamqp.errors import NotAllowed, NotImplementedFault, PreconditionFailed, ResourceLocked
-from mambaamqp.session import replies, reporting
+from mambaamqp.session import lost, replies, reporting
 from mambaamqp.session.confirms import Confirms
 from mambaamqp.session.consuming import ChannelConsumer, counted
 from mambaamqp.session.patience import timeout_seconds
@@ -94,6 +94,9 @@ def get(channel: "Channel", method: Any) -> None:
     queue.use()
     channel.vhost.broker.catch_up()
     entry = queue.take()
+    while entry is not None and entry.message.stored is not None and entry.message.stored.damaged:
+        lost.lose_waiting(entry)
+        entry = queue.take()
     if entry is None:
         channel.send(Basic.GetEmpty())
         return

@@ -4,19 +4,23 @@ The hot half of a session. Methods that are not per message stand in `topology` 
 in their tables. Invariant: whatever the channel holds unacknowledged goes back to its queues when it ends.
 """
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.message import Message
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.vhost import VirtualHost
-from mambaamqp.errors import FrameFault, PreconditionFailed
+from mambaamqp.errors import ContentTooLarge, FrameFault, InternalFault, PreconditionFailed
 from mambaamqp.session import reporting
 from mambaamqp.session.confirms import Confirms
 from mambaamqp.session.content import Assembly
 from mambaamqp.session.publishing import NO_ROUTE, NO_ROUTE_TEXT, Plan, Route, publication, resolve
+from mambaamqp.session.spooled import Spooled
 from mambaamqp.session.transactions import Transaction
 from mambaamqp.session.unacked import Unacked
+from mambaamqp.store.body import StoredBody
+from mambaamqp.store.commit import NO_ROOM
 from mambaamqp.wire import fast, properties
 from mambaamqp.wire.framing import FRAME_METHOD, frame
 from mambaamqp.wire.methods import Method, encode
@@ -29,8 +33,8 @@ if TYPE_CHECKING:
 
 BODY_BYTES_MAX: Final = 512 * 1024 * 1024
 """The absolute maximum of a message's body, as in RabbitMQ, whatever is configured."""
-WHOLE_BYTES_MAX: Final = 1024 * 1024
-"""Content up to this size is kept in one piece; more is kept frame by frame, never copied together."""
+
+log = logging.getLogger("mambaamqp.session")
 
 
 class Channel:
@@ -70,8 +74,9 @@ class Channel:
 
     # Publishing
 
-    def publish(self, key: bytes, header: bytes, content: bytes, more: list[bytes] | None) -> Route | None:
-        """A whole publish. `key` is exchange, routing key and flags; `content` and `more` the frames.
+    def publish(self, key: bytes, header: bytes, content: bytes, stored: StoredBody | None) -> Route | None:
+        """A whole publish. `key` is exchange, routing key and flags; `content` the frames, of a body that is
+        `stored` the header's alone.
 
         Returns the route if that was all it needed: the next publish like it may go the same way unread.
         """
@@ -87,7 +92,7 @@ class Channel:
             self.last_properties = props
         summary = self.last_summary
         message = Message(route.address, content, body_bytes, summary.persistent)
-        message.more = more
+        message.stored = stored
         message.published_ms = self.vhost.broker.wall_ms
         queues = route.queues
         mandatory = route.mandatory
@@ -172,21 +177,37 @@ class Channel:
             if assembly.body_bytes > self.message_bytes_max:
                 self.assembly = None
                 self.refuse_size(assembly.body_bytes)
-        else:
+            spool = self.vhost.broker.journal.spool
+            if assembly.body_bytes > spool.whole_bytes_max:
+                assembly.spool(spool.begin(), self.frame_bytes_max)
+        elif assembly.arrival is None:
             assembly.take_body(kind, payload)
+        else:
+            self._spool(assembly, kind, payload)
         if assembly.missing == 0:
             self.assembly = None
             self._publish_assembled(assembly)
 
+    def _spool(self, assembly: Assembly, kind: int, payload: bytes) -> None:
+        """A frame of a large body. One that the disk does not take is refused; what came of it goes."""
+        try:
+            assembly.take_body(kind, payload)
+            if assembly.missing == 0 and assembly.arrival is not None:
+                assembly.stored = assembly.arrival.finish()
+        except OSError as failure:
+            self.assembly = None
+            log.error("%s: a large body cannot be kept: %s", self.session.peer.name, failure)
+            if failure.errno in NO_ROOM:
+                raise ContentTooLarge(
+                    f"no room for a content body of {assembly.body_bytes} bytes at the present time"
+                ) from failure
+            raise InternalFault("a content body could not be stored") from failure
+
     def _publish_assembled(self, assembly: Assembly) -> None:
-        frames = assembly.frames
-        more: list[bytes] | None = None
-        if assembly.body_bytes <= WHOLE_BYTES_MAX:
-            content = b"".join(frames)
-        else:
-            content = frames[0]
-            more = frames[1:]
-        self.publish(assembly.key, assembly.header, content, more)
+        stored = assembly.stored
+        if stored is not None:
+            self.session.spooled = True
+        self.publish(assembly.key, assembly.header, b"".join(assembly.frames), stored)
 
     # Delivering
 
@@ -199,13 +220,15 @@ class Channel:
         """Header and body frames of `message`, on this channel and within its frame_max."""
         content = message.content
         if (
-            message.more is None
+            message.stored is None
             and len(content) <= self.frame_bytes_max
             and (content[1] << 8 | content[2]) == self.number
         ):
             self.outbox.write(content)
         else:
-            self.outbox.write_pieces(fast.reframe(message.pieces(), self.number, self.frame_bytes_max))
+            self.outbox.write_pieces(fast.reframe(content, self.number, self.frame_bytes_max))
+            if message.stored is not None:
+                self.outbox.write_stored(Spooled(message.stored, self.number, self.frame_bytes_max))
 
     # Acknowledging
 

@@ -33,7 +33,7 @@ from mambaamqp.errors import (
     InternalFault,
     UnexpectedFrame,
 )
-from mambaamqp.session import batch, channels, frames, reporting
+from mambaamqp.session import batch, channels, frames, lost, reporting
 from mambaamqp.session.channel import Channel
 from mambaamqp.session.handshake import PROTOCOL_HEADER_BYTES as HEADER_BYTES
 from mambaamqp.session.handshake import Handshake, is_partial_header, unexpected_method
@@ -106,6 +106,8 @@ class Session(Waiter):
         self.parked: list[Channel] = []
         """Channels whose confirms wait for the journal."""
         self.published = False
+        self.spooled = False
+        """A large body has been published in this batch."""
         self.congested = False
         self.paced = False
         """Paused until the consumers of a queue published to have caught up."""
@@ -131,7 +133,7 @@ class Session(Waiter):
     def data_to_send(self) -> bytes:
         """The next chunk for the socket; empty when nothing may go now."""
         self.woken = False
-        data = self.outbox.take()
+        data = self.outbox.take() if not self.outbox.spooled else lost.take(self)
         if data:
             self.taken_at = self.broker.now
             self.heartbeat.sent(self.taken_at)
@@ -140,6 +142,11 @@ class Session(Waiter):
             for channel in self.channels.values():
                 channel.wake_consumers()
         return data
+
+    @property
+    def is_spooling(self) -> bool:
+        """Whether large bodies leave, which are read for that."""
+        return bool(self.outbox.spooled)
 
     @property
     def has_data(self) -> bool:

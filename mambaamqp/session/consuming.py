@@ -7,7 +7,7 @@ from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.message import Message
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.topology import remove_consumer
-from mambaamqp.session import reporting
+from mambaamqp.session import lost, reporting
 from mambaamqp.wire import fast, properties
 from mambaamqp.wire.framing import FRAME_END_BYTE
 from mambaamqp.wire.methods import Basic
@@ -53,6 +53,9 @@ class ChannelConsumer(Consumer):
         """Write basic.deliver with its content; the entry is outstanding unless this consumer is no-ack."""
         channel = self.channel
         message = entry.message
+        if message.stored is not None and message.stored.damaged:
+            lost.lose_delivery(self, entry)
+            return
         address = message.address
         if len(address) != self.head_address_bytes:
             self.head_address_bytes = len(address)

@@ -10,9 +10,13 @@ import errno
 from typing import Final
 
 from mambaamqp.errors import StoreError
+from mambaamqp.store.body import StoredBody
 from mambaamqp.store.disk import Disk
 from mambaamqp.store.segment import Segment
 from mambaamqp.store.writer import Frame, LogWriter, Run
+
+Move = tuple[StoredBody, Segment, list[int]]
+"""A body, and where its chunks stand in the log: (body, segment, LSN of each)."""
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -32,6 +36,8 @@ class Commit:
         self.doomed = doomed
         self.position = position
         self.sync = sync
+        self.moves: list[Move] = []
+        """What is read from the log once this is durable."""
         self._run: Run | None = None
         """Packed, and not written yet: a full disk is tried again with the same octets."""
 

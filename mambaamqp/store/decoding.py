@@ -7,16 +7,23 @@ version, or by a bug: it is a StoreError, never something to pass over. Refuses 
 from collections.abc import Callable
 from struct import Struct, error
 from typing import Any, Final
+from zlib import crc32
 
 from mambaamqp.errors import StoreError
 from mambaamqp.store import records
-from mambaamqp.store.records import VERSION, Publish, Settle, Target
+from mambaamqp.store.body import CHUNK_BYTES, UNREADABLE
+from mambaamqp.store.records import VERSION, Publish, Settle, Span, Target
 from mambaamqp.store.segment import Segment
+from mambaamqp.store.spool import WHOLE_BYTES_MAX
 
 Stored = tuple[int, Segment, Any]
 """(LSN, segment, record)"""
 
 RECORD_HEAD_BYTES: Final = 4
+FRAME_PREFIX_BYTES: Final = 7
+FRAME_KINDS: Final = frozenset({2, 3})
+"""Frames of a content: header and body. Its other parts: channel u16, size u32, payload, FRAME_END."""
+FRAME_END: Final = 0xCE
 
 _PUBLISH_ONE: Final = Struct(">IBBQHIQIB")
 """Record head, publish head and the first target."""
@@ -30,22 +37,24 @@ _SETTLE_ONE_SIZE: Final = records.SETTLE << 24 | _SETTLE_ONE.size - RECORD_HEAD_
 
 
 class BodyDecoder:
-    """The records of frame after frame, with chunks put into the publish behind them."""
+    """The records of frame after frame, with chunks put into the publish behind them.
+
+    Of a large content no more is kept than where it stands, and its checksums.
+    """
 
     def __init__(self) -> None:
         self.messages_only = False
         """Leave out what is said about topology."""
         self.last_kind = 0
         """Type of the record decoded last."""
-        self._chunks: list[bytes] = []
+        self.whole_bytes_max = WHOLE_BYTES_MAX
+        """Content up to this size is put together."""
+        self._gathering = Gathering()
         self._chunks_lsn = 0
-        self._cut = False
-        """The last chunk ended inside a frame."""
 
     def begin_run(self) -> None:
         """What follows is not the continuation of what came before."""
-        self._chunks = []
-        self._cut = False
+        self._gathering = Gathering()
 
     def decode(self, body: bytes, body_lsn: int, segment: Segment) -> list[Stored]:
         """The records of a body; a chunked message stands where its first chunk does."""
@@ -88,21 +97,86 @@ class BodyDecoder:
             found.append((lsn, segment, decode(kind, body[at + RECORD_HEAD_BYTES : end])))
 
     def _take_chunk(self, chunk: records.Chunk, lsn: int) -> None:
-        if self._cut:
-            self._chunks[-1] += chunk.content
-        else:
-            if not self._chunks:
-                self._chunks_lsn = lsn
-            self._chunks.append(chunk.content)
-        self._cut = chunk.goes_on
+        gathering = self._gathering
+        if not gathering.size:
+            self._chunks_lsn = lsn
+        gathering.add(chunk, lsn + records.CHUNK_HEAD_BYTES, self.whole_bytes_max)
 
     def _take_chunks(self, publish: Publish) -> int:
         """Put the chunks that came before into their message; where the first of them stands."""
-        if not self._chunks or self._cut:
+        gathering = self._gathering
+        if not gathering.size or gathering.cut:
             raise StoreError("a publish record without the chunks of its content")
-        publish.content = self._chunks
-        self._chunks = []
+        self._gathering = Gathering()
+        if gathering.size <= self.whole_bytes_max:
+            publish.content = [b"".join(gathering.whole)]
+        elif not gathering.header:
+            raise StoreError("a large content without its header")
+        else:
+            publish.content = [gathering.header]
+            publish.spans = gathering.spans
         return self._chunks_lsn
+
+
+class Gathering:
+    """The chunks of one content, as far as they have been read."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.whole: list[bytes] = []
+        """All of it, as long as it is small."""
+        self.header = b""
+        """The content's header frame."""
+        self.spans: list[Span] = []
+        """Where its body frames stand."""
+        self.cut = False
+        """The last chunk ended inside a frame."""
+        self._loose = b""
+        """What has come of a frame that stands in several chunks."""
+
+    def add(self, chunk: records.Chunk, lsn: int, whole_bytes_max: int) -> None:
+        """The next chunk; its content stands at `lsn`."""
+        content = chunk.content
+        self.size += len(content)
+        if self.size <= whole_bytes_max:
+            self.whole.append(content)
+        else:
+            self.whole = []
+        if self.cut or chunk.goes_on:
+            self._loose += content
+            if not chunk.goes_on:
+                loose, self._loose = self._loose, b""
+                self._cut_up(loose, lsn, has_place=False)
+        else:
+            self._cut_up(content, lsn, has_place=True)
+        self.cut = chunk.goes_on
+
+    def _cut_up(self, octets: bytes, lsn: int, has_place: bool) -> None:
+        """Whole frames, some for each span. What are none has been lost when it was written again."""
+        at = 0
+        if not self.header:
+            at = max(0, _frame_end(octets, 0))
+            self.header = octets[:at]
+        while at < len(octets):
+            end = at
+            while end >= 0 and end < len(octets) and end - at < CHUNK_BYTES:
+                end = _frame_end(octets, end)
+            whole = end >= 0
+            if not whole:
+                end = len(octets)
+            part = octets[at:end]
+            crc = crc32(part) if whole else UNREADABLE
+            self.spans.append(Span(lsn + at, len(part), crc, b"" if has_place else part))
+            at = end
+
+
+def _frame_end(octets: bytes, at: int) -> int:
+    """Behind the frame of a content that stands at `at`; -1 if none does."""
+    payload = at + FRAME_PREFIX_BYTES
+    if payload > len(octets) or octets[at] not in FRAME_KINDS:
+        return -1
+    last = payload + int.from_bytes(octets[at + 3 : payload], "big")
+    return last + 1 if last < len(octets) and octets[last] == FRAME_END else -1
 
 
 def publish_in(octets: bytes, at: int, size: int) -> Publish:

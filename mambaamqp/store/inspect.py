@@ -217,8 +217,12 @@ class _Check:
         if not frame.flags & CONTINUED:
             self.decoder.begin_run()
         lsn = segment.base_lsn + frame.offset + HEADER_BYTES
-        for _, _, record in self.decoder.decode(frame.body, lsn, segment):
+        for record_lsn, _, record in self.decoder.decode(frame.body, lsn, segment):
             report.witness.see(record, gaps)
+            if isinstance(record, records.Publish) and record.lost:
+                report.problems.append(
+                    f"the body of the message at LSN {record_lsn} was damaged before it was moved there"
+                )
         if frame.run_kind != CHECKPOINT:
             report.records.update(record_names(frame.body))
 

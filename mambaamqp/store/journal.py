@@ -25,7 +25,8 @@ from collections import deque
 from itertools import dropwhile
 from typing import Final
 
-from mambaamqp.store.commit import Commit
+from mambaamqp.store.body import Chunk, MemoryFile, StoredBody
+from mambaamqp.store.commit import Commit, Move
 from mambaamqp.store.disk import Disk
 from mambaamqp.store.log_format import (
     BATCH,
@@ -42,8 +43,10 @@ from mambaamqp.store.log_format import (
     epoch_body,
 )
 from mambaamqp.store.read_back import ReadBack
+from mambaamqp.store.records import Span
 from mambaamqp.store.scratch import Scratch
 from mambaamqp.store.segment import Segment
+from mambaamqp.store.spool import Spool
 from mambaamqp.store.writer import Frame, LogWriter
 
 CLOSED = -1
@@ -87,6 +90,11 @@ class Journal:
         """The open frame must not reach beyond this position; CLOSED when no frame is open."""
         self._records_left = 0
         self._pieces: list[bytes] = []
+        self._stored: dict[int, Chunk] | None = None
+        """Pieces of the open frame that are not in memory, by their places among `_pieces`."""
+        self._stored_bytes = 0
+        """Of those in all frames that are not sealed yet."""
+        self._moves: list[Move] = []
         self._atom_depth = 0
         self._in_run = False
         """The frame closed last was a part: the next one goes on with its run."""
@@ -97,12 +105,13 @@ class Journal:
         self._checkpoint_end = 0
         self.read_back = ReadBack(writer.disk, writer.directory)
         self.scratch = Scratch(writer.disk, writer.directory)
+        self.spool = Spool(writer.disk, writer.directory)
         self.segment = self._roll()
 
     @property
     def pending_bytes(self) -> int:
-        """Octets appended and not sealed yet."""
-        return self.position - self._sealed_lsn
+        """Octets appended and not sealed yet, without those that are on disk elsewhere."""
+        return self.position - self._sealed_lsn - self._stored_bytes
 
     # Appending
 
@@ -131,6 +140,28 @@ class Journal:
         self.record_lsn = self.position
         self.position += size
         return self.position
+
+    def append_stored(self, pieces: list[bytes], chunks: list[Chunk]) -> int:
+        """Append a record that ends with what stands elsewhere, and is read when the record is written."""
+        stored_bytes = sum([chunk.size for chunk in chunks])
+        size = sum([len(piece) for piece in pieces]) + stored_bytes
+        if self.position + size > self._frame_end_max or self._records_left == 0:
+            self._next_frame()
+        self._pieces += pieces
+        if self._stored is None:
+            self._stored = {}
+        for chunk in chunks:
+            self._stored[len(self._pieces)] = chunk
+            self._pieces.append(b"")
+        self._stored_bytes += stored_bytes
+        self._records_left -= 1
+        self.record_lsn = self.position
+        self.position += size
+        return self.position
+
+    def move(self, body: StoredBody, segment: Segment, lsns: list[int]) -> None:
+        """The chunks of a body have been appended too, there: that is where it is read when it is safe."""
+        self._moves.append((body, segment, lsns))
 
     def begin_atom(self) -> None:
         """What follows until `end_atom` survives a crash together or not at all. Atoms may nest."""
@@ -165,15 +196,19 @@ class Journal:
     def _close_frame(self, kind: int) -> None:
         flags = CONTINUED if self._in_run else 0
         self._in_run = kind == PART
-        self._put_frame(kind | flags, RECORDS_MAX - self._records_left, self._pieces)
+        stored, self._stored = self._stored, None
+        self._put_frame(kind | flags, RECORDS_MAX - self._records_left, self._pieces, stored)
         self._pieces = []
         self._frame_end_max = CLOSED
         self._records_left = 0
 
-    def _put_frame(self, kind: int, record_count: int, pieces: list[bytes]) -> None:
+    def _put_frame(
+        self, kind: int, record_count: int, pieces: list[bytes], stored: dict[int, Chunk] | None = None
+    ) -> None:
         """The frame from `_frame_lsn` to `position` is complete."""
         body_bytes = self.position - self._frame_lsn - HEADER_BYTES
-        self._frames.append(Frame(self.segment, kind, self._frame_lsn, record_count, pieces, body_bytes))
+        frame = Frame(self.segment, kind, self._frame_lsn, record_count, pieces, body_bytes, stored)
+        self._frames.append(frame)
         self.segment.end_lsn = self.position
 
     def _roll(self) -> Segment:
@@ -199,6 +234,9 @@ class Journal:
         if not self._frames:
             return None
         commit = Commit(self.writer, self._frames, self._doomed, self.position, self.sync)
+        commit.moves = self._moves
+        self._moves = []
+        self._stored_bytes = 0
         self._frames = []
         self._doomed = []
         self._sealed_lsn = self.position
@@ -207,8 +245,29 @@ class Journal:
     def committed(self, commit: Commit) -> None:
         """The commit is on stable storage."""
         self.durable = commit.position
+        for body, segment, lsns in commit.moves:
+            body.move(self._standing(body, segment, lsns))
         if self.durable >= self._checkpoint_end:
             self.checkpoint_lsn = self._checkpoint_base
+
+    def stored_body(self, spans: list[Span], segment: Segment) -> StoredBody:
+        """A large body that has been found in the log."""
+        file, base_lsn = self.read_back.keep(segment.base_lsn), segment.base_lsn
+        chunks: list[Chunk] = []
+        for span in spans:
+            if span.octets:
+                chunks.append(Chunk(MemoryFile(span.octets), 0, span.size, span.crc))
+            else:
+                chunks.append(Chunk(file, span.lsn - base_lsn, span.size, span.crc))
+        return StoredBody(chunks)
+
+    def _standing(self, body: StoredBody, segment: Segment, lsns: list[int]) -> list[Chunk]:
+        """The chunks of a body as they stand in a segment."""
+        file, base_lsn = self.read_back.keep(segment.base_lsn), segment.base_lsn
+        return [
+            Chunk(file, lsn - base_lsn, chunk.size, chunk.crc)
+            for lsn, chunk in zip(lsns, body.chunks, strict=True)
+        ]
 
     # Reading again
 

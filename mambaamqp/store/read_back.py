@@ -6,7 +6,9 @@ Blocking, and in the caller's thread: what is read back was written not long ago
 
 from collections import OrderedDict
 from typing import Final
+from weakref import WeakValueDictionary
 
+from mambaamqp.store.body import KeptFile
 from mambaamqp.store.disk import Disk, File
 from mambaamqp.store.log_format import segment_name
 
@@ -21,6 +23,8 @@ class ReadBack:
         self.disk = disk
         self.directory = directory
         self._files: OrderedDict[int, File] = OrderedDict()
+        self._kept: WeakValueDictionary[int, KeptFile] = WeakValueDictionary()
+        """Segments that large bodies are read from, open as long as these need them."""
 
     def read(self, base_lsn: int, lsn: int, size: int) -> bytes:
         """`size` octets of the log from `lsn`, in the segment that begins at `base_lsn`; OSError goes up."""
@@ -30,8 +34,19 @@ class ReadBack:
         """These will be read soon."""
         self.disk.expect(self._file(base_lsn), size, lsn - base_lsn)
 
+    def keep(self, base_lsn: int) -> KeptFile:
+        """The segment that begins there, for bodies that stand in it: readable even when it has gone."""
+        kept = self._kept.get(base_lsn)
+        if kept is None:
+            kept = KeptFile(self.disk, f"{self.directory}/{segment_name(base_lsn)}")
+            self._kept[base_lsn] = kept
+        return kept
+
     def forget(self, base_lsn: int) -> None:
-        """The segment goes: an open file would keep its room."""
+        """The segment goes: an open file would keep its room, which bodies that are still needed may do."""
+        kept = self._kept.pop(base_lsn, None)
+        if kept is not None:
+            kept.hold()
         file = self._files.pop(base_lsn, None)
         if file is not None:
             self.disk.close(file)

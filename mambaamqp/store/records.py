@@ -11,6 +11,7 @@ from struct import Struct
 from typing import Final
 
 from mambaamqp.errors import StoreError
+from mambaamqp.store.body import UNREADABLE
 
 VERSION: Final = 1
 RECORD_BYTES_MAX: Final = 0xFFFFFF
@@ -55,6 +56,7 @@ _CHUNK: Final = Struct(">IBB")
 _ONE: Final = Struct(">IBBQHIQIB")
 """Record head, publish head and one target in one go: the hot record."""
 _ONE_BYTES: Final = _ONE.size - 4
+CHUNK_HEAD_BYTES: Final = _CHUNK.size
 TARGET_BYTES: Final = 17
 """Of each queue in a publish record."""
 PUBLISH_BYTES: Final = 16
@@ -145,7 +147,7 @@ class Target:
 class Publish:
     """A message in its queues; `content` is runs of whole frames. Empty and `chunked`: chunks precede it."""
 
-    __slots__ = ("address", "chunked", "content", "dead_lettered", "published_ms", "targets")
+    __slots__ = ("address", "chunked", "content", "dead_lettered", "published_ms", "spans", "targets")
 
     def __init__(
         self,
@@ -162,6 +164,24 @@ class Publish:
         self.address = address
         self.content = content
         self.chunked = chunked
+        self.spans: list[Span] | None = None
+        """Where the body frames stand that were not read into `content`: it is a large one."""
+
+    @property
+    def lost(self) -> bool:
+        """Some of these are not what they were."""
+        return self.spans is not None and any([span.crc == UNREADABLE for span in self.spans])
+
+
+class Span:
+    """Whole frames of a body in the log: `size` octets at `lsn`. `octets` are those of frames that stand in
+    two records there, and have no place of their own."""
+
+    def __init__(self, lsn: int, size: int, crc: int, octets: bytes) -> None:
+        self.lsn = lsn
+        self.size = size
+        self.crc = crc
+        self.octets = octets
 
 
 class Chunk:
@@ -339,24 +359,38 @@ def publish_many(
     for piece in content:
         content_bytes += len(piece)
     chunked = content_bytes > CHUNK_BYTES
-    flags = (DEAD_LETTERED if dead_lettered else 0) | (CHUNKED if chunked else 0)
     records: list[list[bytes]] = []
     for at in range(0, len(targets), TARGETS_MAX):
         if chunked:
             records += _chunks(content)
         some = targets[at : at + TARGETS_MAX]
-        parts = [_PUBLISH.pack(VERSION, flags, published_ms, len(some))]
-        for target in some:
-            parts.append(
-                _TARGET.pack(target.queue_id, target.position, target.delivery_count, target.redelivered)
-            )
-        parts.append(address)
-        size = _PUBLISH.size + len(some) * _TARGET.size + len(address)
-        if not chunked:
-            parts += content
-            size += content_bytes
-        records.append([_HEAD.pack(PUBLISH << 24 | size), *parts])
+        records.append(
+            publish_head(dead_lettered, published_ms, some, address, [] if chunked else content, chunked)
+        )
     return records
+
+
+def publish_head(
+    dead_lettered: bool,
+    published_ms: int,
+    targets: list[Target],
+    address: bytes,
+    content: list[bytes],
+    chunked: bool,
+) -> list[bytes]:
+    """A publish record for at most TARGETS_MAX queues, as pieces; `chunked`: its content stands before it."""
+    flags = (DEAD_LETTERED if dead_lettered else 0) | (CHUNKED if chunked else 0)
+    parts = [_PUBLISH.pack(VERSION, flags, published_ms, len(targets))]
+    for target in targets:
+        parts.append(
+            _TARGET.pack(target.queue_id, target.position, target.delivery_count, target.redelivered)
+        )
+    parts.append(address)
+    parts += content
+    size = 0
+    for part in parts:
+        size += len(part)
+    return [_HEAD.pack(PUBLISH << 24 | size), *parts]
 
 
 def _chunks(content: list[bytes]) -> list[list[bytes]]:
@@ -378,7 +412,12 @@ def _chunks(content: list[bytes]) -> list[list[bytes]]:
 
 
 def _chunk(run: list[bytes], size: int, flags: int) -> list[bytes]:
-    return [_CHUNK.pack(CHUNK << 24 | size + 2, VERSION, flags), *run]
+    return [chunk_head(size, flags), *run]
+
+
+def chunk_head(size: int, flags: int = 0) -> bytes:
+    """What a chunk record of `size` octets of content begins with: CHUNK_HEAD_BYTES."""
+    return _CHUNK.pack(CHUNK << 24 | size + 2, VERSION, flags)
 
 
 def settle(queue_id: int, ranges: list[tuple[int, int]]) -> bytes:

@@ -6,9 +6,11 @@ whole and synced before the next one is created, a new name is synced before any
 segments go one by one, oldest first. So a crash leaves the log without a hole, whatever it leaves of its end.
 """
 
+import logging
 from typing import Final
 
 from mambaamqp.errors import StoreError
+from mambaamqp.store.body import BodyDamaged, Chunk
 from mambaamqp.store.disk import Disk, File
 from mambaamqp.store.log_format import FIRST_EPOCH, HEADER_BYTES, SYNCED, pack_frame, segment_name
 from mambaamqp.store.segment import Segment
@@ -18,14 +20,26 @@ SMALL_PIECE_BYTES: Final = 4096
 RUN_BYTES_MAX: Final = 8 * 1024 * 1024
 """One write takes frames until it holds as much."""
 
+log = logging.getLogger("mambaamqp.store")
+
 
 class Frame:
-    """A frame as the journal laid it out: its body in pieces, not yet checksummed."""
+    """A frame as the journal laid it out: its body in pieces, not yet checksummed.
 
-    __slots__ = ("body_bytes", "kind", "lsn", "pieces", "record_count", "segment")
+    `stored` has the pieces that are on disk elsewhere, by their places; in `pieces` these are empty.
+    """
+
+    __slots__ = ("body_bytes", "kind", "lsn", "pieces", "record_count", "segment", "stored")
 
     def __init__(
-        self, segment: Segment, kind: int, lsn: int, record_count: int, pieces: list[bytes], body_bytes: int
+        self,
+        segment: Segment,
+        kind: int,
+        lsn: int,
+        record_count: int,
+        pieces: list[bytes],
+        body_bytes: int,
+        stored: dict[int, Chunk] | None = None,
     ) -> None:
         self.segment = segment
         self.kind = kind
@@ -33,6 +47,28 @@ class Frame:
         self.record_count = record_count
         self.pieces = pieces
         self.body_bytes = body_bytes
+        self.stored = stored
+
+    def load(self) -> list[bytes]:
+        """All pieces, read from where they are; BodyDamaged or OSError for what has never been safe."""
+        if self.stored is None:
+            return self.pieces
+        pieces = list(self.pieces)
+        for place, chunk in self.stored.items():
+            pieces[place] = _load(chunk)
+        return pieces
+
+
+def _load(chunk: Chunk) -> bytes:
+    """What a message is written again with. What the disk has lost since is written as zeros: those are no
+    frames, so that it is known for lost wherever it is read, and keeps nobody else from the disk."""
+    try:
+        return chunk.read()
+    except (BodyDamaged, OSError) as damage:
+        if not chunk.file.durable:
+            raise
+        log.error("a body cannot be written again, and is lost: %s", damage)
+        return bytes(chunk.size)
 
 
 class Run:
@@ -96,7 +132,7 @@ class LogWriter:
         return Run(segment, offset, b"".join(octets))
 
     def _pack_frame(self, frame: Frame, flag: int, octets: list[bytes]) -> int:
-        pieces = frame.pieces
+        pieces = frame.load()
         if len(pieces) * SMALL_PIECE_BYTES > frame.body_bytes:
             pieces = [b"".join(pieces)]
         header, self.prev_crc = pack_frame(

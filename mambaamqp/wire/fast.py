@@ -86,26 +86,25 @@ def content_frames(header: bytes, body: bytes) -> bytes:
     return b"".join(parts)
 
 
-def reframe(pieces: list[bytes], channel: int, frame_bytes_max: int) -> list[bytes | memoryview]:
+def reframe(frames: bytes, channel: int, frame_bytes_max: int) -> list[bytes | memoryview]:
     """Content frames again, for another channel number or a smaller frame_max.
 
-    `pieces` are runs of whole frames (a header frame, then body frames). Payloads are not copied but
-    referred to, so that a large message costs its memory once however many consumers take it.
+    `frames` are whole frames (a header frame, then body frames, or some of these). Payloads are not copied
+    but referred to, so that a message costs its memory once however many consumers take it.
     """
     out: list[bytes | memoryview] = []
     room = frame_bytes_max - ENVELOPE_BYTES
-    for piece in pieces:
-        view = memoryview(piece)
-        at = 0
-        while at < len(piece):
-            kind, _, size = PREFIX.unpack_from(piece, at)
-            start = at + PREFIX_BYTES
-            # Only bodies may be cut: a header is one frame by definition.
-            step = room if kind == FRAME_BODY else size
-            for cut in range(start, start + size, step):
-                part = view[cut : min(cut + step, start + size)]
-                out.append(PREFIX.pack(kind, channel, len(part)))
-                out.append(part)
-                out.append(FRAME_END_BYTE)
-            at = start + size + 1
+    view = memoryview(frames)
+    at = 0
+    while at < len(frames):
+        kind, _, size = PREFIX.unpack_from(frames, at)
+        start = at + PREFIX_BYTES
+        # Only bodies may be cut: a header is one frame by definition.
+        step = room if kind == FRAME_BODY else size
+        for cut in range(start, start + size, step):
+            part = view[cut : min(cut + step, start + size)]
+            out.append(PREFIX.pack(kind, channel, len(part)))
+            out.append(part)
+            out.append(FRAME_END_BYTE)
+        at = start + size + 1
     return out

@@ -16,6 +16,8 @@ from mambaamqp.broker.asleep import (
     is_journaled,
     is_marked,
     is_shared,
+    kept_slot_of,
+    may_be_kept,
     may_be_spilled,
     record_of,
     slot_of,
@@ -27,6 +29,7 @@ from mambaamqp.broker.message import NO_LSN
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.vhost import VirtualHost
 from mambaamqp.errors import StoreError
+from mambaamqp.store.body import StoredBody
 from tests.broker.conftest import message
 from tests.support.client import World
 
@@ -114,63 +117,66 @@ def test_what_is_not_in_the_journal_may_be_spilled(vhost: VirtualHost, make: Mak
     assert not may_be_spilled(found)
 
 
-def test_what_is_in_the_journal_in_pieces_may_be_spilled(entry: Entry) -> None:
-    """Unless other queues need it too."""
+def test_what_is_large_may_be_kept(entry: Entry) -> None:
+    """Whoever else needs it: it is on disk but for its header."""
     assert not may_be_spilled(entry)
-    entry.message.more, entry.message.lsn = [b"piece"], NO_LSN
-    assert may_be_spilled(entry)
+    assert not may_be_kept(entry)
+    entry.message.stored, entry.message.lsn = StoredBody([]), NO_LSN
+    assert may_be_kept(entry)
+    assert not may_be_spilled(entry)
     entry.message.references = 2
-    assert not may_be_spilled(entry)
+    assert may_be_kept(entry)
+    entry.state = GONE
+    assert not may_be_kept(entry)
 
 
 def test_a_message_of_several_queues_is_shared(entry: Entry) -> None:
-    """And of one queue, if its record is for several yet; not if that is in pieces."""
+    """And of one queue, if its record is for several yet; not if it is a large one."""
     assert not is_shared(entry)
     entry.message.references = 2
     assert is_shared(entry)
     entry.message.references, entry.message.lsn = 1, NO_LSN
     assert is_shared(entry)
-    entry.message.more = [b"piece"]
+    entry.message.stored = StoredBody([])
     assert not is_shared(entry)
-    entry.message.references = 2
-    assert is_shared(entry)
+    entry.message.stored = None
     entry.delivery_count = 1
     assert not is_shared(entry)
 
 
-@pytest.mark.parametrize("in_pieces", [False, True])
-def test_what_is_spilled_is_found_again(vhost: VirtualHost, make: Make, in_pieces: bool) -> None:
-    """All that a client sees, with the content's header by itself where it was; its slot says where."""
+def test_what_is_spilled_is_found_again(vhost: VirtualHost, make: Make) -> None:
+    """All that a client sees; its slot says where."""
     queue = make()
     vhost.enqueue(message(b"body", delivery_mode=1, app_id="a"), [queue])
     (found,) = queue.ready.entries()
     octets = record_of(found)
-    record = spilled_in(b"__" + octets, 2, len(octets), in_pieces)
+    record = spilled_in(b"__" + octets, 2, len(octets))
     assert record.address == found.message.address
-    assert b"".join(record.content) == found.message.content
-    assert len(record.content) == 1 + in_pieces
-    assert record.content[-1].endswith(b"body\xce")
+    assert record.content == [found.message.content]
     asleep = Asleep(spilled_slot_of(found, 500, len(octets)), NEVER, 0)
     assert list(asleep.slots()) == [(1, 500, len(octets), checksum(found.message), 4, SPILLED)]
     assert (asleep.scratch.start, asleep.scratch.size) == (500, len(octets))
     assert (asleep.journal.size, asleep.lowest_lsn) == (0, NOWHERE)
     with pytest.raises(StoreError):
-        spilled_in(octets[:-1], 0, len(octets), in_pieces)
+        spilled_in(octets[:-1], 0, len(octets))
 
 
 def test_whose_settlement_is_written(entry: Entry) -> None:
     """What is in the journal's hands, wherever it is read from."""
-    places = {"journal": slot_of(entry), "both": spilled_slot_of(entry, 5, 100)}
+    places = {"journal": slot_of(entry), "kept": kept_slot_of(entry, 5)}
     entry.journaled = False
+    places["kept, transient"] = kept_slot_of(entry, 6)
     entry.redelivered = True
     places["scratch"] = spilled_slot_of(entry, 5, 100)
     slots = {name: SLOT.unpack(packed) for name, packed in places.items()}
-    assert [name for name, slot in slots.items() if is_journaled(slot)] == ["journal", "both"]
+    assert [name for name, slot in slots.items() if is_journaled(slot)] == ["journal", "kept"]
     assert [name for name, slot in slots.items() if is_marked(slot)] == ["scratch"]
 
 
-def test_large_messages_count_in_full(entry: Entry) -> None:
-    """By their bodies."""
+def test_messages_count_as_far_as_they_are_in_memory(entry: Entry) -> None:
+    """By their bodies, but for those that are on disk."""
     before = awake_bytes_of(entry)
     entry.message.body_bytes += 1500
     assert awake_bytes_of(entry) == before + 1500
+    entry.message.stored = StoredBody([])
+    assert awake_bytes_of(entry) == before - 4

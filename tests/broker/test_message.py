@@ -1,13 +1,13 @@
 """mambaamqp/broker/message.py: octets as their publisher sent them."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mambaamqp.broker.message import Message, address_of, names_of
-from mambaamqp.wire import fast, properties
+from mambaamqp.store.spool import Spool
+from mambaamqp.wire import properties
 from mambaamqp.wire.framing import FRAME_HEADER, body_frames, frame
-from tests.broker.conftest import message
+from tests.support.disk import MemoryDisk
 
 NAMES = st.text(max_size=60)
 
@@ -19,11 +19,19 @@ def test_an_address_keeps_both_names(exchange: str, key: str) -> None:
 
 
 def many_frames(body: bytes, room: int) -> Message:
-    """A message whose body came in frames of at most `room` octets, in three reads."""
+    """A message whose body came in frames of at most `room` octets; with several it is on a disk."""
     header = properties.encode({"delivery_mode": 2, "message_id": "m"}, len(body))
     frames = body_frames(3, body, room + 8)
-    made = Message(b"\0\0", frame(FRAME_HEADER, 3, header) + b"".join(frames[:1]), len(body), True)
-    made.more = [b"".join(frames[1:4]), b"".join(frames[4:])] if len(frames) > 1 else None
+    made = Message(b"\0\0", frame(FRAME_HEADER, 3, header), len(body), True)
+    if len(frames) < 2:
+        made.content += b"".join(frames)
+        return made
+    spool = Spool(MemoryDisk(), "/store")
+    spool.chunk_bytes = 50
+    arrival = spool.begin()
+    for each in frames:
+        arrival.add(each)
+    made.stored = arrival.finish()
     return made
 
 
@@ -48,9 +56,8 @@ def test_another_header_with_the_same_body(body: bytes, room: int) -> None:
     assert made.header() != header
 
 
-@pytest.mark.parametrize("body", [b"", b"body"])
-def test_pieces_are_whole_frames(body: bytes) -> None:
-    """They go out as they are, but for the channel."""
-    made = message(body)
-    assert made.pieces() == [made.content]
-    assert b"".join(fast.reframe(made.pieces(), 0, 131072)) == made.content
+@given(st.binary(min_size=200, max_size=300))
+def test_large_bodies_count_where_they_stand(body: bytes) -> None:
+    """In the journal in full, in memory not at all."""
+    made = many_frames(body, 100)
+    assert made.kept_bytes() == many_frames(b"", 100).kept_bytes() + len(body) + 8 * -(-len(body) // 100)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pamqp import commands
 
-from mambaamqp.broker.asleep import JOURNALED, SPILLED
+from mambaamqp.broker.asleep import JOURNALED, KEPT
 from mambaamqp.broker.queue import Queue
 from mambaamqp.server.housekeeping import tidy
 from tests.support.accounts import check_accounts
@@ -134,8 +134,8 @@ def test_one_queue_awake_and_one_asleep(world: World, client: Client) -> None:
 
 
 @pytest.mark.parametrize("clean", [True, False])
-def test_messages_in_pieces_sleep_in_the_scratch(world: World, client: Client, clean: bool) -> None:
-    """And stand in the journal: for settlements, for compaction, and for the next start."""
+def test_large_messages_sleep_where_they_are(world: World, client: Client, clean: bool) -> None:
+    """Their bodies in the journal, the rest in memory; after the next start too, which reads no body."""
     client.queue("large", durable=True)
     sent = [bytes((number,)) * (1 << 21) for number in range(20)]
     for body in sent:
@@ -144,7 +144,8 @@ def test_messages_in_pieces_sleep_in_the_scratch(world: World, client: Client, c
     world.settle()
     assert asleep(world, "large") > 10
     flags = [slot[5] for found in queue_of(world, "large").ready.line.sleeping() for slot in found.slots()]
-    assert set(flags) == {SPILLED | JOURNALED}
+    assert set(flags) == {KEPT | JOURNALED}
+    assert world.broker.pager.awake_bytes < 20_000
     check_accounts(world)
     assert client.get("large") is not None
     again = world.restart(clean=clean)
@@ -156,7 +157,33 @@ def test_messages_in_pieces_sleep_in_the_scratch(world: World, client: Client, c
     assert {(each.properties.app_id, each.method.redelivered) for each in found if each} == {("a", not clean)}
     again.settle()
     assert again.journal.live_bytes == 0
-    assert sum(again.journal.scratch._live.values()) == 0
+    assert not [path for path in again.disk.files if "scratch" in path]
+
+
+def test_large_messages_do_not_keep_small_ones_awake(world: World, client: Client) -> None:
+    """They sleep side by side, of several queues and transient ones too."""
+    client.queue("large")
+    for name in ("q", "large"):
+        client.call(1, commands.Queue.Bind(queue=name, exchange="amq.fanout"))
+    for number in range(60):
+        mode = {"delivery_mode": 1 + number % 2}
+        client.publish(
+            bytes((1 << 20) + 1) if number % 7 == 3 else b"small", "", "amq.fanout", properties=mode
+        )
+        world.settle()
+    world.settle()
+    assert min(asleep(world), asleep(world, "large")) > 40
+    assert world.broker.pager.awake_bytes < 20_000
+    check_accounts(world)
+    sizes = [(1 << 20) + 1 if number % 7 == 3 else 5 for number in range(60)]
+    assert [len(body) for body in client.bodies_in("q")] == sizes
+    assert client.call(1, commands.Queue.Purge(queue="large")).message_count == 60
+    world.settle()
+    check_accounts(world)
+    assert not world.broker.pager._kept
+    for _ in range(20):
+        world.settle()
+    assert not [path for path in world.disk.files if "scratch.body" in path]
 
 
 def test_what_cannot_sleep_is_tried_once(
@@ -177,7 +204,7 @@ def test_what_cannot_sleep_is_tried_once(
     assert len(set(tried)) == len(tried)
 
 
-def test_what_is_purged_in_the_scratch_is_settled_in_the_journal(world: World, client: Client) -> None:
+def test_what_is_purged_in_its_sleep_is_settled_in_the_journal(world: World, client: Client) -> None:
     """Or it would be back after the next start."""
     client.queue("large", durable=True)
     for _ in range(12):

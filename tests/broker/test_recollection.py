@@ -144,7 +144,7 @@ def test_large_messages_sleep_in_small_blocks(world: World, recollection: Recoll
     assert [len(body) for body in again.connect().open().bodies_in("large")] == [1 << 20] * 6
 
 
-def test_without_scratch_large_messages_stay_awake(world: World) -> None:
+def test_without_scratch_large_messages_sleep_too(world: World) -> None:
     """Whoever only looks at a store writes nothing, and sees all."""
     client = world.connect().open()
     client.queue("large", durable=True)
@@ -155,4 +155,7 @@ def test_without_scratch_large_messages_stay_awake(world: World) -> None:
     for entry in queue.ready.entries():
         found.put(entry)
     found.doze()
-    assert list(found.awake) == [1]
+    assert (list(found.awake), found.pager.recalled_bytes) == ([], 0)
+    found.mark(1, 2)
+    (entry,) = found.awake.values()
+    assert (entry.delivery_count, entry.message.body()) == (2, bytes(1 << 21))

@@ -13,7 +13,7 @@ from tests.broker.conftest import message
 def record_of(made: Message, *, queues: int = 1, chunked: bool = False) -> records.Publish:
     targets = [records.Target(number, 1, 0, False) for number in range(queues)]
     return records.Publish(
-        made.dead_lettered, made.published_ms, targets, made.address, made.pieces(), chunked
+        made.dead_lettered, made.published_ms, targets, made.address, [made.content], chunked
     )
 
 
@@ -26,7 +26,7 @@ def test_nothing_is_missing(properties: dict[str, Any]) -> None:
     made = message(b"body", exchange="e", key="k", **properties)
     made.published_ms, made.dead_lettered = 7, True
     again = Revival().message(record_of(made), 50)
-    for name in ("address", "content", "more", "body_bytes", "persistent", "priority", "expiration_ms"):
+    for name in ("address", "content", "stored", "body_bytes", "persistent", "priority", "expiration_ms"):
         assert getattr(again, name) == getattr(made, name), name
     assert (again.published_ms, again.dead_lettered, again.lsn) == (7, True, 50)
 

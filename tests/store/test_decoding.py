@@ -2,6 +2,7 @@
 
 import contextlib
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from mambaamqp.errors import StoreError
 from mambaamqp.store import records
+from mambaamqp.store.body import CHUNK_BYTES, UNREADABLE
 from mambaamqp.store.decoding import BodyDecoder, decode
 from mambaamqp.store.records import Target
 from mambaamqp.store.segment import Segment
@@ -116,34 +118,83 @@ def chunked(content: list[bytes]) -> list[bytes]:
     return [b"".join(r) for r in records.publish_many(False, 1, [Target(1, 1, 0, False)], b"\0\0", content)]
 
 
-def test_chunks_come_back_as_one_message() -> None:
-    """Whole frames each, over as many bodies as there are, where the first chunk stands."""
-    content = [bytes([n]) * (records.CHUNK_BYTES // 2) for n in range(5)]
+def frame_of(kind: int, payload: bytes) -> bytes:
+    """A frame of a content."""
+    return bytes((kind, 0, 1)) + len(payload).to_bytes(4, "big") + payload + b"\xce"
+
+
+HEADER = frame_of(2, b"the header")
+
+
+def decoded(content: list[bytes], *, whole_bytes_max: int = 1 << 30) -> tuple[int, Any, bytes]:
+    """LSN, record, and the log that it stands in, from position 5 on."""
     decoder = BodyDecoder()
-    found = []
-    for place, octets in enumerate(chunked(content)):
-        found += decoder.decode(octets, place * 1000 + 5, SEGMENT)
+    decoder.whole_bytes_max = whole_bytes_max
+    log, found = bytes(5), []
+    for octets in chunked(content):
+        found += decoder.decode(octets, len(log), SEGMENT)
+        log += octets
     ((lsn, _, record),) = found
-    assert (lsn, b"".join(record.content)) == (5, b"".join(content))
-    assert [len(piece) for piece in record.content] == [records.CHUNK_BYTES] * 2 + [records.CHUNK_BYTES // 2]
+    return lsn, record, log
 
 
-def test_a_piece_that_was_cut_is_whole_again() -> None:
-    """Pieces of content are whole frames for whoever gets them."""
-    content = [b"a" * 10, b"b" * (2 * records.PIECE_BYTES_MAX + 1), b"c" * 10]
-    record = read(b"".join(chunked(content)))
-    assert [piece[:1] + piece[-1:] for piece in record.content] == [b"aa", b"bc"]
-    assert b"".join(record.content) == b"".join(content)
+def test_chunks_come_back_as_one_message() -> None:
+    """In one piece, over as many bodies as there are, where the first chunk stands."""
+    content = [HEADER, *[frame_of(3, bytes([n]) * (records.CHUNK_BYTES // 2)) for n in range(5)]]
+    lsn, record, _ = decoded(content)
+    assert (lsn, record.content, record.spans) == (5, [b"".join(content)], None)
+
+
+def test_of_a_large_message_its_places_come_back() -> None:
+    """Whole frames each, with their checksums; nothing of the body stays in memory."""
+    frames = [frame_of(3, bytes([n]) * 10_000 * n) for n in range(1, 25)]
+    lsn, record, log = decoded([HEADER, *frames], whole_bytes_max=900)
+    assert (lsn, record.content) == (5, [HEADER])
+    parts = [log[span.lsn : span.lsn + span.size] for span in record.spans]
+    assert b"".join(parts) == b"".join(frames)
+    assert [crc32(part) for part in parts] == [span.crc for span in record.spans]
+    assert all(
+        part[:1] == b"\x03" and part[-1:] == b"\xce" and len(part) < CHUNK_BYTES + 250_000 for part in parts
+    )
+    assert len(parts) > 10
+    assert not any(span.octets for span in record.spans)
+
+
+def test_a_frame_that_was_cut_is_whole_again() -> None:
+    """It has no place of its own, so it stays in memory; its neighbours do not."""
+    large = 2 * records.PIECE_BYTES_MAX + records.CHUNK_BYTES
+    frames = [frame_of(3, b"a" * 300), frame_of(3, b"b" * large), frame_of(3, b"c" * 390)]
+    _, record, log = decoded([HEADER, *frames], whole_bytes_max=100)
+    parts = [span.octets or log[span.lsn : span.lsn + span.size] for span in record.spans]
+    assert parts == frames
+    assert [bool(span.octets) for span in record.spans] == [False, True, False]
+    _, record, _ = decoded([HEADER, *frames])
+    assert record.content == [b"".join([HEADER, *frames])]
+
+
+def test_what_is_no_frame_has_been_lost() -> None:
+    """It was written again as zeros when it could not be read; the rest is where it is."""
+    frames = [frame_of(3, b"a" * (1 << 20)), bytes((1 << 20) + 8), frame_of(3, b"c" * (1 << 20))]
+    _, record, _ = decoded([HEADER, *frames], whole_bytes_max=100)
+    assert [span.size for span in record.spans] == [(1 << 20) + 8] * 3
+    assert [span.crc == UNREADABLE for span in record.spans] == [False, True, False]
+
+
+def test_a_large_content_without_header_is_refused() -> None:
+    """No broker has ever written one."""
+    with pytest.raises(StoreError, match="header"):
+        decoded([bytes(records.CHUNK_BYTES + 1)], whole_bytes_max=100)
 
 
 def test_chunks_of_another_run_are_not_mixed_in() -> None:
     """What came before a new run has been dropped, chunks and all."""
     decoder = BodyDecoder()
-    pieces = chunked([bytes(records.CHUNK_BYTES), b"\x01"])
+    frame = frame_of(3, bytes(records.CHUNK_BYTES))
+    pieces = chunked([HEADER, frame, frame])
     decoder.decode(pieces[0], 0, SEGMENT)
     decoder.begin_run()
     ((_, _, record),) = decoder.decode(b"".join(pieces), 0, SEGMENT)
-    assert len(b"".join(record.content)) == records.CHUNK_BYTES + 1
+    assert sum(span.size for span in record.spans) == 2 * len(frame)
 
 
 def test_a_message_without_its_chunks_is_refused() -> None:

@@ -109,9 +109,22 @@ def test_every_type_of_record_has_a_name() -> None:
     assert types <= set(RECORD_NAMES)
 
 
+def test_a_lost_body_is_told(store: Store, disk: MemoryDisk) -> None:
+    """It was damaged when it was moved, which nothing in the log around it shows."""
+    header = b"\x02\0\1\0\0\0\x01h\xce"
+    for pieces in records.publish_many(
+        False, 0, [records.Target(1, 9, 0, False)], b"\0\0", [header, bytes(2 << 20)]
+    ):
+        store.journal.append_pieces(pieces)
+    store.commit()
+    (problem,) = check(DIRECTORY, disk).problems
+    assert "the body of the message at LSN" in problem
+
+
 def test_chunks_are_counted(store: Store, disk: MemoryDisk) -> None:
     """Large messages too."""
-    content = [bytes(records.CHUNK_BYTES)] * 2
+    header = b"\x02\0\1\0\0\0\x01h\xce"
+    content = [header + bytes(records.CHUNK_BYTES - len(header)), bytes(records.CHUNK_BYTES)]
     for pieces in records.publish_many(False, 0, [records.Target(1, 9, 0, False)], b"\0\0", content):
         store.journal.append_pieces(pieces)
     store.journal.append(fact(10))

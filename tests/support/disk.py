@@ -28,6 +28,14 @@ Change = tuple[int, bytes | None]
 """(offset, octets) of a write, or (size, None) of a truncation."""
 
 
+class Handle(File):
+    """An open file: what it reads and writes stays, whatever becomes of the name."""
+
+    def __init__(self, path: str, found: "MemoryFile") -> None:
+        super().__init__(0, path)
+        self.found = found
+
+
 class MemoryFile:
     """Octets as written, as they were at the last sync, and the changes since."""
 
@@ -134,7 +142,8 @@ class MemoryDisk(Disk):
             self.before(what)
 
     def _file(self, file: File) -> MemoryFile:
-        return self.files[file.path]
+        assert isinstance(file, Handle)
+        return file.found
 
     def make_directory(self, path: str) -> None:
         pass
@@ -152,13 +161,13 @@ class MemoryDisk(Disk):
         if size:
             found.change((size, None))
         self._show("create")
-        return File(0, path)
+        return Handle(path, found)
 
     def open(self, path: str) -> File:
         self._reading("open", path)
         if path not in self.files:
             raise FileNotFoundError(errno.ENOENT, "missing", path)
-        return File(0, path)
+        return Handle(path, self.files[path])
 
     def open_to_read(self, path: str) -> File:
         return self.open(path)

@@ -148,6 +148,7 @@ class FakeSession:
     ) -> None:
         self.woken = False
         self.closing = False
+        self.is_spooling = False
         self.wants_read = True
         self.deadline = math.inf
         self.login: SimpleNamespace | None = None
