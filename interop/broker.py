@@ -10,18 +10,36 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import pytest
 
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
 
 
-class BrokerProcess:
-    """`python -m mambaamqp serve` on a directory; the port stays the same over restarts."""
+@contextmanager
+def full_disk(directory: Path) -> Iterator["BrokerProcess"]:
+    """A broker that would like more free space than any disk has: publishers are blocked."""
+    process = BrokerProcess(directory, limits_disk_free_bytes_min=str(2**60))
+    if process.foreign:
+        pytest.skip("a foreign broker's disk is not filled")
+    yield process.start()
+    process.stop()
 
-    def __init__(self, directory: Path) -> None:
+
+class BrokerProcess:
+    """`python -m mambaamqp serve` on a directory; the port stays the same over restarts.
+
+    Settings are named after the section and the key of the configuration.
+    """
+
+    def __init__(self, directory: Path, **settings: str) -> None:
         self.directory = directory
+        self.settings = {f"MAMBAAMQP_{key.upper()}": value for key, value in settings.items()}
         self.host = "127.0.0.1"
         self.port = 0
         self.process: subprocess.Popen[str] | None = None
@@ -50,6 +68,7 @@ class BrokerProcess:
                 "--data-dir",
                 self.directory,
             ],
+            env=os.environ | self.settings,
             stdout=subprocess.PIPE,
             text=True,
         )
