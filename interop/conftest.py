@@ -2,8 +2,9 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
-from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -28,10 +29,23 @@ def need(tool: str) -> str:
     """The path of a program; without it the test fails in CI and is skipped elsewhere."""
     path = shutil.which(tool)
     if path is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"{tool} is not installed, and CI must have it")
-        pytest.skip(f"{tool} is not installed")
-    return str(Path(path))
+        missing(tool)
+    return str(path)
+
+
+def need_header(compiler: str, header: str, package: str) -> None:
+    """See that the compiler finds a header, and say which package brings it."""
+    source = f"#include <{header}>\n"
+    command = [compiler, "-x", "c", "-fsyntax-only", "-"]
+    if subprocess.run(command, input=source, capture_output=True, text=True).returncode:
+        missing(package)
+
+
+def missing(what: str) -> NoReturn:
+    """The test fails in CI and is skipped elsewhere."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is not installed, and CI must have it")
+    pytest.skip(f"{what} is not installed")
 
 
 def own_broker_only(broker: BrokerProcess) -> None:
