@@ -72,9 +72,11 @@ class Mambaamqp:
 class RabbitMQ:
     """A RabbitMQ of its own: node name, ports, directories and port mapper are nobody else's."""
 
-    def __init__(self, script: Path) -> None:
+    def __init__(self, script: Path, plugins: tuple[str, ...] = ()) -> None:
         self.name = "RabbitMQ"
         self.script = script
+        self.plugins = plugins
+        self.environment: dict[str, str] = {}
         found = re.search(r"rabbitmq_server-([\d.]+)", str(script))
         self.version = f"RabbitMQ {found.group(1) if found else 'of unknown version'}"
         self.port = 0
@@ -83,11 +85,11 @@ class RabbitMQ:
     def start(self, directory: Path) -> None:
         """With empty directories below `directory`."""
         self.port, mapper_port = free_port(), free_port()
-        environment = self._environment(directory, mapper_port)
+        self.environment = self._environment(directory, mapper_port)
         with (directory / "log").open("wb") as log:
             mapper = ["epmd", "-port", str(mapper_port), "-address", "127.0.0.1"]
             self.mapper = subprocess.Popen(mapper, stdout=log, stderr=log)
-            self.process = subprocess.Popen([str(self.script)], env=environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen([str(self.script)], env=self.environment, stdout=log, stderr=log)
         try:
             _await_port(self.port, self.process)
             self.pid = int((directory / "pid").read_text())
@@ -96,7 +98,7 @@ class RabbitMQ:
             raise
 
     def _environment(self, directory: Path, mapper_port: int) -> dict[str, str]:
-        (directory / "plugins").write_text("[].\n")
+        (directory / "plugins").write_text(f"[{','.join(self.plugins)}].\n")
         (directory / "rabbitmq.conf").write_text("log.console = false\n")
         return {
             "PATH": os.environ["PATH"],
@@ -115,6 +117,16 @@ class RabbitMQ:
             "RABBITMQ_CONF_ENV_FILE": str(directory / "none"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(directory / "plugins"),
         }
+
+    def ctl(self, *arguments: str) -> str:
+        """rabbitmqctl with these arguments; what it printed."""
+        command = [str(self.script.with_name("rabbitmqctl")), "-q", *arguments]
+        done = subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=READY_SECONDS
+        )
+        if done.returncode:
+            raise RuntimeError(done.stdout + done.stderr)
+        return done.stdout
 
     def stop(self) -> None:
         """The virtual machine ends on SIGTERM, then its script by itself, then the port mapper."""
