@@ -7,6 +7,7 @@ in their tables. Invariant: whatever the channel holds unacknowledged goes back 
 import logging
 from typing import TYPE_CHECKING, Final
 
+from mambaamqp.broker.consumers import Consumer
 from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.message import Message
 from mambaamqp.broker.queue import Queue
@@ -299,9 +300,18 @@ class Channel:
         consumer.credit += 1
         self.taken_shared -= 1
         if self.prefetch_shared and self.taken_shared == self.prefetch_shared - 1:
+            self._send_to_the_end(consumer)
             self.wake_consumers()
         elif not consumer.in_rotation:
             consumer.wake()
+
+    def _send_to_the_end(self, consumer: Consumer) -> None:
+        """Who was served is woken last, or the first would leave nothing of a shared prefetch to the others."""
+        tag = consumer.tag
+        own = self.consumers.get(tag)
+        if own is consumer:
+            del self.consumers[tag]
+            self.consumers[tag] = own
 
     def wake_consumers(self) -> None:
         """Something that held all consumers of this channel back is over."""

@@ -47,7 +47,7 @@ class ChannelConsumer(Consumer):
         if self.outbox.size >= self.outbox_bytes_max:
             self.session.outbox_full = True
             return False
-        return self.no_ack or not channel.prefetch_shared or channel.taken_shared < channel.prefetch_shared
+        return not channel.prefetch_shared or channel.taken_shared < channel.prefetch_shared
 
     def deliver(self, entry: Entry) -> None:
         """Write basic.deliver with its content; the entry is outstanding unless this consumer is no-ack."""

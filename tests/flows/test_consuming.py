@@ -448,6 +448,52 @@ def test_automatic_acknowledgement_knows_no_prefetch(q: Client) -> None:
     assert q.bodies() == [b"a", b"b", b"c"]
 
 
+def test_a_shared_prefetch_used_up_holds_automatic_acknowledgement_back(q: Client) -> None:
+    """It takes none of the channel's prefetch, and waits all the same until there is some."""
+    qos(q, 1, shared=True)
+    q.queue("r")
+    q.consume("q", "acknowledging")
+    fill(q, b"a")
+    q.consume("r", "automatic", no_ack=True)
+    fill(q, b"x", b"y", routing_key="r")
+    assert q.bodies() == [b"a"]
+    q.ack(1)
+
+    assert q.bodies() == [b"x", b"y"]
+
+
+@pytest.mark.parametrize("queues", [["q", "r", "s"], ["q", "q", "q"]], ids=["each its own", "of one queue"])
+def test_consumers_take_turns_at_a_shared_prefetch(q: Client, queues: list[str]) -> None:
+    """Whoever was served last comes last."""
+    q.queue("r")
+    q.queue("s")
+    qos(q, 1, shared=True)
+    for tag, queue in zip("abc", queues, strict=True):
+        fill(q, b"m", b"m", routing_key=queue)
+        q.consume(queue, tag)
+    served = []
+    for _ in range(6):
+        (delivery,) = q.take()
+        served.append(delivery.method.consumer_tag)
+        q.ack(delivery.method.delivery_tag)
+
+    assert "".join(served) == "abcabc"
+
+
+def test_a_consumer_that_is_gone_has_no_turn(q: Client) -> None:
+    """Another one that bears its tag now has its own."""
+    qos(q, 1, shared=True)
+    fill(q, b"1", b"2", b"3")
+    q.consume("q", "a")
+    q.call(1, commands.Basic.Cancel("a"))
+    q.consume("q", "a")
+    q.consume("q", "b")
+    q.take()
+    q.ack(1)
+
+    assert [delivery.method.consumer_tag for delivery in q.take()] == ["a"]
+
+
 def test_get_knows_no_prefetch_and_takes_none_of_it(q: Client) -> None:
     """Polling is its own limit."""
     qos(q, 1)
