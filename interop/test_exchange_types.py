@@ -72,3 +72,23 @@ def test_a_newcomer_hears_the_recent_history(broker: BrokerProcess, name: str) -
         channel.queue_declare(name)
         channel.queue_bind(name, name)
         assert drain(channel, name) == [b"3", b"4"]
+
+
+def test_what_is_published_twice_comes_once(broker: BrokerProcess, name: str) -> None:
+    """By an exchange and by a queue; every publish is confirmed."""
+    arguments = {"x-cache-size": 1000, "x-cache-ttl": 60_000}
+    with connect(broker) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.exchange_declare(name, "x-message-deduplication", durable=True, arguments=arguments)
+        channel.queue_declare(name, durable=True)
+        channel.queue_bind(name, name)
+        channel.queue_declare(f"{name}.u", durable=True, arguments={"x-message-deduplication": True})
+        for number in range(20):
+            properties = pika.BasicProperties(
+                delivery_mode=2, headers={"x-deduplication-header": f"key {number % 10}"}
+            )
+            channel.basic_publish(name, "", b"%d" % number, properties, mandatory=True)
+            channel.basic_publish("", f"{name}.u", b"%d" % number, properties, mandatory=True)
+        for queue in (name, f"{name}.u"):
+            assert drain(channel, queue) == [b"%d" % number for number in range(10)]

@@ -8,7 +8,14 @@ too know `x-delivery-limit` (which must be a number) and `x-consumer-timeout`, `
 
 from typing import Final
 
-from mambaamqp.broker.argument_values import CONSUMER_CHECKS, QUEUE_CHECKS, Check, unsupported_type
+from mambaamqp.broker.argument_values import (
+    CONSUMER_CHECKS,
+    QUEUE_CHECKS,
+    Check,
+    boolean,
+    unsupported_type,
+)
+from mambaamqp.broker.deduplication import HEADER
 from mambaamqp.broker.equivalence import bare, check_argument, check_flag, differs
 from mambaamqp.broker.retry import NO_RETRY, Retry
 from mambaamqp.errors import NotImplementedFault, PreconditionFailed
@@ -111,6 +118,8 @@ class QueueArguments:
         self.consumer_timeout_ms: int | None = None
         """0 is no limit; None what the configuration says."""
         self.retry = NO_RETRY
+        self.unique_by: str | None = None
+        """The header by which duplicates are known, if there are to be none."""
 
 
 def parse_queue_arguments(
@@ -134,6 +143,7 @@ def parse_queue_arguments(
     if queue_type != "stream":
         _check_retry(table, where)
     _check_keys(table, where, queue_type, KNOWN[queue_type], ALL_KNOWN)
+    _check_deduplication(table, where)
     if queue_type != "classic":
         _check_replicable(where, durable, exclusive, auto_delete)
     if queue_type == "stream":
@@ -148,6 +158,14 @@ def _check_retry(table: Table, where: str) -> None:
         raise PreconditionFailed(
             f"invalid arg 'x-delayed-retry-type' for {where}: delayed_retry_type_but_no_min_defined"
         )
+
+
+def _check_deduplication(table: Table, where: str) -> None:
+    """Of a plug-in, so that no type of queue knows it; a redeclare does not compare it."""
+    if "x-message-deduplication" in table:
+        problem = boolean(table.get("x-message-deduplication"), table, "x-message-deduplication")
+        if problem:
+            raise PreconditionFailed(f"invalid arg 'x-message-deduplication' for {where}: {problem}")
 
 
 def stored_queue_arguments(table: Table) -> QueueArguments:
@@ -165,6 +183,7 @@ def stored_queue_arguments(table: Table) -> QueueArguments:
     arguments.single_active_consumer = bool(table.get("x-single-active-consumer"))
     arguments.consumer_timeout_ms = table.get("x-consumer-timeout")
     arguments.retry = retry_of(table)
+    arguments.unique_by = HEADER if table.get("x-message-deduplication") is True else None
     default_limit = DELIVERY_LIMIT_DEFAULT if arguments.queue_type == "quorum" else None
     limit = table.get("x-delivery-limit")
     arguments.delivery_limit = default_limit if limit is None else limit

@@ -13,9 +13,11 @@ from typing import Any, Final
 from mambaamqp.access.permissions import Access
 from mambaamqp.broker.admission import Admission
 from mambaamqp.broker.agenda import Agenda
+from mambaamqp.broker.annex import open_annex
 from mambaamqp.broker.compaction import Compaction
 from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.events import INTERNAL, Events
+from mambaamqp.broker.marks import note_marks
 from mambaamqp.broker.message import NO_LSN, Message
 from mambaamqp.broker.news import News
 from mambaamqp.broker.pace import CHECK_SECONDS
@@ -78,6 +80,8 @@ class Broker:
         """Open sessions, who hold what is unacknowledged."""
         self.paced: dict[Queue, float] = {}
         """Queues whose publishers pause, and when to look whether that still makes sense."""
+        self.repeated = False
+        """Something published was known already and dropped: it is confirmed with what made it known."""
         self.waiters: list[Waiter] = []
         self.blocked: list[Waiter] = []
         self.alarm = ""
@@ -333,6 +337,10 @@ class Broker:
         journal.scratch = self.journal.scratch
         journal.read_back = self.journal.read_back
         self.journal = journal
+        for vhost in self.vhosts.values():
+            for exchange in list(vhost.exchanges.values()):
+                # Its record was damaged, or it was declared when this was not known yet.
+                open_annex(vhost, exchange)
 
     def checkpoint(self) -> None:
         """Say all durable topology again, so that the journal may let its oldest segments go."""
@@ -354,6 +362,6 @@ class Broker:
             # The marks of an unclean start are nowhere in the journal, and a clean stop makes them forgotten.
             for vhost in self.vhosts.values():
                 for queue in vhost.queues.values():
-                    queue.note_marks()
+                    note_marks(queue)
         self.flush(now)
         self.journal.append(records.clean_stop())

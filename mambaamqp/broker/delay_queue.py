@@ -8,15 +8,16 @@ everybody, and the default exchange does not know it.
 from typing import TYPE_CHECKING, Final
 
 from mambaamqp.broker.arguments import stored_queue_arguments
+from mambaamqp.broker.destination import Nobody
 from mambaamqp.broker.entry import Entry
-from mambaamqp.broker.exchanges.delayed import DELAY, DelayedExchange, delay_ms
+from mambaamqp.broker.exchanges.delayed import DELAY, delay_ms
 from mambaamqp.broker.message import Message, names_of
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.routing import sender_selected
 from mambaamqp.broker.traits import Traits
 from mambaamqp.store import records
 from mambaamqp.wire import properties
-from mambaamqp.wire.table import Table, encode_entries, encode_value
+from mambaamqp.wire.table import Table, encode_value
 
 if TYPE_CHECKING:
     from mambaamqp.broker.vhost import VirtualHost
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 PREFIX: Final = "amq.delayed."
 EXCHANGE: Final = "x-delayed-exchange"
 """The argument that names the exchange."""
-
-
-class Nobody:
-    """The owner of what no connection owns."""
 
 
 class DelayQueue(Queue):
@@ -85,25 +82,3 @@ class DelayQueue(Queue):
         _, routing_key = names_of(message.address)
         keys = [routing_key, *sender_selected(traits.headers)[0]]
         return self.vhost.queues_for(exchange, keys, traits)
-
-
-def open_delay_queue(vhost: "VirtualHost", exchange: DelayedExchange) -> None:
-    """Give an exchange its queue, journaled if the exchange is durable."""
-    serial = vhost.broker.next_serial()
-    table = Table(encode_entries({EXCHANGE: exchange.name}))
-    queue = DelayQueue(vhost, serial, f"{PREFIX}{serial}", exchange.durable, table)
-    if queue.journaled:
-        vhost.broker.journal.append(
-            records.queue_declare(serial, vhost.name, queue.name, False, table.raw, queue.next_position)
-        )
-    vhost.put_queue(queue)
-    connect(vhost, queue)
-
-
-def connect(vhost: "VirtualHost", queue: DelayQueue) -> bool:
-    """Let the exchange of a delay queue know it; False if there is no such exchange."""
-    exchange = vhost.exchanges.get(queue.exchange_name)
-    if not isinstance(exchange, DelayedExchange):
-        return False
-    exchange.waiting = queue
-    return True

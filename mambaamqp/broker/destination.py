@@ -12,3 +12,7 @@ class Destination:
     def __init__(self, name: str, is_queue: bool) -> None:
         self.name = name
         self.is_queue = is_queue
+
+
+class Nobody:
+    """The owner of what no connection owns, so that all are kept out."""

@@ -13,6 +13,7 @@ built at full speed; the mark comes down again when the backlog is gone. Without
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from mambaamqp.broker.queue import Queue
     from mambaamqp.broker.waiter import Waiter
 
 MARK_MESSAGES: Final = 4096
@@ -63,3 +64,12 @@ class Pace:
         self.waiting = []
         for waiter in waiting:
             waiter.proceed(now)
+
+
+def hold_back(queue: "Queue", publisher: "Waiter") -> bool:
+    """Whether `publisher` must pause until the consumers have caught up; it is told by `proceed`."""
+    if not queue.rotation.priorities or not queue.pace.behind(queue.ready.count):
+        return False
+    queue.pace.hold(publisher)
+    queue.broker.paced[queue] = queue.broker.now + CHECK_SECONDS
+    return True

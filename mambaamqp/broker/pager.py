@@ -376,6 +376,7 @@ class Pager:
         self._report(slot, queue)
         self.release_slot(slot)
         queue.ready.lost(slot[4])
+        queue.recall()
 
     def _report(self, slot: Slot, queue: "Queue") -> None:
         position, place, size, _, _, flags = slot

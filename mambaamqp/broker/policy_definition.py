@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from mambaamqp.broker.argument_values import AGE_UNITS, LOCATORS, OVERFLOWS, STRATEGIES
 from mambaamqp.broker.arguments import QueueArguments, stored_queue_arguments
+from mambaamqp.broker.deduplication import HEADER
 from mambaamqp.broker.terms import term
 from mambaamqp.errors import PreconditionFailed
 from mambaamqp.wire.table import INTEGER_MAX, INTEGER_MIN, Table
@@ -62,6 +63,14 @@ def _age(value: Any) -> bool:
     return value[-1:] in AGE_UNITS and number.isascii() and number.isdecimal() and bool(number.strip("0"))
 
 
+def _persistence(value: Any) -> bool:
+    return value in ("disk", "memory")
+
+
+def _boolean(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
 def _anything(value: Any) -> bool:
     return True
 
@@ -79,6 +88,10 @@ KEYS: Final[dict[str, Check]] = {
     "max-length-bytes": (_non_negative, "is not a valid maximum length in bytes"),
     "message-ttl": (_non_negative, "is not a valid message TTL"),
     "overflow": (_overflow, "is not a valid overflow value"),
+    "x-cache-persistence": (_persistence, "is not a valid x-cache-persistence: either disk or memory"),
+    "x-cache-size": (_positive, "is not a valid x-cache-size: an integer greater than 0"),
+    "x-cache-ttl": (_positive, "is not a valid x-cache-ttl: an integer greater than 0"),
+    "x-message-deduplication": (_boolean, "is not a valid x-message-deduplication: a boolean"),
 }
 """What has an effect here: whether a value is legal, and RabbitMQ's words if not."""
 
@@ -191,6 +204,8 @@ def arguments_under(table: Table, definition: Definition) -> QueueArguments:
         arguments.dead_letter_routing_key = definition.get("dead-letter-routing-key")
     if table.get("x-overflow") is None:
         arguments.overflow = definition.get("overflow", arguments.overflow)
+    if "x-message-deduplication" not in table and definition.get("x-message-deduplication"):
+        arguments.unique_by = HEADER
     limit = definition.get("delivery-limit")
     if limit is not None:
         own = table.get("x-delivery-limit")

@@ -12,17 +12,17 @@ in the middle of a batch (get, declare-ok, a length limit) calls `dispatch` firs
 from typing import TYPE_CHECKING
 
 from mambaamqp.broker.arguments import QueueArguments
-from mambaamqp.broker.asleep import is_journaled, is_marked
+from mambaamqp.broker.asleep import is_journaled
 from mambaamqp.broker.consumers import Consumer, Rotation
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.entry import DELAYED, GONE, NEVER, READY, UNACKED, Entry
 from mambaamqp.broker.expiry import Expiry
 from mambaamqp.broker.message import Message
-from mambaamqp.broker.pace import CHECK_SECONDS, Pace
+from mambaamqp.broker.pace import Pace
 from mambaamqp.broker.policy import NO_RULE
 from mambaamqp.broker.ready import Block, Line, Ready, ready_for
 from mambaamqp.broker.retry import Delayed
-from mambaamqp.broker.waiter import Waiter
+from mambaamqp.broker.unique import Unique
 from mambaamqp.wire.table import Table
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ class Queue(Destination):
         self.marks: list[tuple[int, int]] = []
         """(position, delivery count) of what sleeps and is to be written like what has returned."""
         self.settling = False
-        self.rejects = self.bounded = False
+        self.unique: Unique | None = None
+        self.rejects = self.bounded = self.selective = False
         self._take_bounds()
         if arguments.expires_ms is not None:
             self._appoint_expiry()
@@ -94,6 +95,16 @@ class Queue(Destination):
         arguments = self.arguments
         self.rejects = arguments.overflow in ("reject-publish", "reject-publish-dlx")
         self.bounded = arguments.max_length is not None or arguments.max_length_bytes is not None
+        header = arguments.unique_by
+        if header != (None if self.unique is None else self.unique.header):
+            self.unique = None if header is None else Unique(header)
+            self.recall()
+        self.selective = self.unique is not None or (self.bounded and self.rejects)
+
+    def recall(self) -> None:
+        """Know anew which messages stand here, if that matters."""
+        if self.unique is not None:
+            self.unique.recall(self)
 
     # Policies
 
@@ -258,9 +269,7 @@ class Queue(Destination):
                 self.unacked += 1
                 consumer.credit -= 1
             else:
-                entry.state = GONE
-                if entry.journaled:
-                    self._forget(entry)
+                self.settle_unseen(entry)
             consumer.deliver(entry)
             if not (alone and ready.count and consumer.can_take()):
                 return
@@ -286,12 +295,16 @@ class Queue(Destination):
         self.unacked -= 1
         if entry.journaled:
             self._forget(entry)
+        if self.unique is not None:
+            self.unique.forget(entry.message)
 
     def settle_unseen(self, entry: Entry) -> None:
         """An entry taken out of the line is done with at once (automatic acknowledgement, purge)."""
         entry.state = GONE
         if entry.journaled:
             self._forget(entry)
+        if self.unique is not None:
+            self.unique.forget(entry.message)
 
     def requeue(self, entry: Entry, counted: bool) -> None:
         """Put an unacknowledged entry back to its place; `counted` towards the delivery limit."""
@@ -308,7 +321,7 @@ class Queue(Destination):
         else:
             if entry.journaled:
                 self.returned.append(entry)
-                self._owe()
+                self.owe()
             delay = self.arguments.retry.delay_seconds(entry.delivery_count, counted, self.broker.random)
             if delay > 0:
                 self._defer(entry, self.broker.now + delay)
@@ -356,6 +369,7 @@ class Queue(Destination):
             elif (entry := self.ready.pop()) is not None:
                 self.settle_unseen(entry)
             else:
+                self.recall()
                 return count
 
     def drain(self) -> int:
@@ -384,6 +398,8 @@ class Queue(Destination):
     def _bury(self, entry: Entry, reason: str) -> None:
         """An entry out of the line (or unacknowledged no more) dies: to the dead-letter exchange, if any."""
         entry.state = GONE
+        if self.unique is not None:
+            self.unique.forget(entry.message)
         self.vhost.bury(entry, reason)
 
     def put_away(self, entry: Entry, reason: str) -> None:
@@ -402,31 +418,13 @@ class Queue(Destination):
             settled[-1] = (settled[-1][0], position)
             return
         settled.append((position, position))
-        self._owe()
+        self.owe()
 
-    def note_marks(self) -> None:
-        """Have the journal know of all that wait here marked as redelivered."""
-        for line in self.ready.all_lines():
-            self.returned += [entry for entry in line.awake() if entry.redelivered and entry.journaled]
-            for asleep in line.sleeping():
-                self.marks += [
-                    (slot[0], 0) for slot in asleep.slots() if is_marked(slot) and is_journaled(slot)
-                ]
-        if self.returned or self.marks:
-            self._owe()
-
-    def _owe(self) -> None:
+    def owe(self) -> None:
+        """The next flush writes what this queue owes the journal."""
         if not self.settling:
             self.settling = True
             self.broker.settling.append(self)
-
-    def hold_back(self, publisher: Waiter) -> bool:
-        """Whether `publisher` must pause until the consumers have caught up; it is told by `proceed`."""
-        if not self.rotation.priorities or not self.pace.behind(self.ready.count):
-            return False
-        self.pace.hold(publisher)
-        self.broker.paced[self] = self.broker.now + CHECK_SECONDS
-        return True
 
     # Time
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from mambaamqp.broker import exchanges
+from mambaamqp.broker.annex import connect, stored_annex
 from mambaamqp.broker.arguments import stored_queue_arguments
 from mambaamqp.broker.binding import Binding
-from mambaamqp.broker.delay_queue import PREFIX, DelayQueue, connect
 from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.recollection import Recollection
@@ -127,8 +127,9 @@ class Replay:
 
     def _queue(self, vhost: "VirtualHost", record: records.QueueDeclare) -> Queue:
         table = Table(record.arguments)
-        if record.name.startswith(PREFIX):
-            return DelayQueue(vhost, record.queue_id, record.name, True, table)
+        annex = stored_annex(vhost, record.queue_id, record.name, table)
+        if annex is not None:
+            return annex
         return Queue(
             vhost,
             record.queue_id,
@@ -239,10 +240,11 @@ class Replay:
     def _finish(self) -> None:
         self.broker.marked_all = not self.clean
         for queue in list(self.queues.values()):
-            if isinstance(queue, DelayQueue) and not connect(queue.vhost, queue):
+            if queue.hidden and not connect(queue):
                 self._drop_queue(queue)
         for waiting in self.waiting.values():
             waiting.finish(self.clean, self._let_stand)
+            waiting.queue.recall()
         self.waiting.clear()
 
     def _let_stand(self, queue: Queue, entry: Entry) -> None:

@@ -8,13 +8,12 @@ something durable appends to the journal; the caller holds its reply back until 
 
 from mambaamqp.access.permissions import Actor, authorize, authorize_any, authorize_topic
 from mambaamqp.broker import exchanges
+from mambaamqp.broker.annex import open_annex
 from mambaamqp.broker.arguments import QueueArguments, check_equivalent, parse_queue_arguments, typed
 from mambaamqp.broker.binding import Binding
 from mambaamqp.broker.consumers import Consumer
-from mambaamqp.broker.delay_queue import open_delay_queue
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.exchanges import Exchange
-from mambaamqp.broker.exchanges.delayed import DelayedExchange
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.replies import check_bindable
 from mambaamqp.broker.vhost import VirtualHost
@@ -97,7 +96,7 @@ def declare_exchange(
         exchanges.check_equivalent(
             exchange, kind, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments
         )
-        _open_delay_queue(vhost, exchange)
+        open_annex(vhost, exchange)
         return exchange
     _check_not_reserved("exchange", name)
     if len(vhost.exchanges) >= vhost.broker.limits.exchanges_per_vhost_max:
@@ -137,14 +136,8 @@ def create_exchange(vhost: VirtualHost, exchange: Exchange) -> None:
             )
         )
     vhost.put_exchange(exchange)
-    _open_delay_queue(vhost, exchange)
+    open_annex(vhost, exchange)
     journal.end_atom()
-
-
-def _open_delay_queue(vhost: VirtualHost, exchange: Exchange) -> None:
-    """Unless it needs none, or has one."""
-    if isinstance(exchange, DelayedExchange) and exchange.waiting is None:
-        open_delay_queue(vhost, exchange)
 
 
 def declare_exchange_passive(vhost: VirtualHost, actor: Actor, name: str) -> Exchange:

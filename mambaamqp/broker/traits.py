@@ -11,6 +11,8 @@ class Traits:
     def __init__(self, message: Message, headers: Table | None = None) -> None:
         """`headers` where they have been found already."""
         self.message = message
+        self.repeated = False
+        """A deduplicating exchange that was asked has routed it before: it goes nowhere from there."""
         self._headers = headers
 
     @property

@@ -5,15 +5,15 @@ start (`broker.replay`) call the same ones. Refuses to know permissions and repl
 `generation`, which drops the route caches of all channels.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mambaamqp.broker import description, events, exchanges, firehose
+from mambaamqp.broker.annex import annex_of
 from mambaamqp.broker.binding import Binding
 from mambaamqp.broker.dead_letter import death_headers, in_cycle
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.entry import GONE, Entry
 from mambaamqp.broker.exchanges import Exchange
-from mambaamqp.broker.exchanges.delayed import DelayedExchange
 from mambaamqp.broker.firehose import Firehose
 from mambaamqp.broker.message import Message, address_of, names_of
 from mambaamqp.broker.policy import EXCHANGE, QUEUES, Policies
@@ -22,12 +22,17 @@ from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.replies import is_reply_name
 from mambaamqp.broker.routing import route, sender_selected
 from mambaamqp.broker.traits import Traits
+from mambaamqp.broker.window import Window
 from mambaamqp.store import records
 from mambaamqp.wire import properties
 from mambaamqp.wire.table import EMPTY, Table
 
 if TYPE_CHECKING:
     from mambaamqp.broker.broker import Broker
+
+WELCOME: Final = 0
+REPEATED: Final = 1
+REFUSED: Final = 2
 
 SYSTEM_EXCHANGES = (
     ("amq.direct", "direct"),
@@ -92,7 +97,7 @@ class VirtualHost:
                 continue
             if self.broker.events.listening:
                 self.broker.events.tell("exchange.deleted", description.of_exchange(dying))
-            self._drop_waiting(dying)
+            self._drop_annex(dying)
             self._told_unbound(dying.bindings)
             for binding in dying.bindings:
                 self._forget_inbound(binding)
@@ -101,11 +106,11 @@ class VirtualHost:
                 self._note_exchange_gone(dying)
         self.generation += 1
 
-    def _drop_waiting(self, exchange: Exchange) -> None:
-        """What waits until it is routed goes with the exchange."""
-        waiting = exchange.waiting if isinstance(exchange, DelayedExchange) else None
-        if isinstance(waiting, Queue):
-            self.drop_queue(waiting)
+    def _drop_annex(self, exchange: Exchange) -> None:
+        """What waits until it is routed goes with the exchange, and what has been routed is forgotten."""
+        annex = annex_of(exchange)
+        if annex is not None:
+            self.drop_queue(annex)
 
     def put_queue(self, queue: Queue) -> None:
         """Add a queue."""
@@ -246,12 +251,17 @@ class VirtualHost:
     # Messages
 
     def queues_for(self, exchange: Exchange, routing_keys: list[str], traits: Traits | None) -> list[Queue]:
-        """The queues that a message reaches, each once."""
+        """The queues that a message reaches, each once; windows last, and not if nothing else is reached."""
         found: list[Queue] = []
+        windows: list[Queue] = []
         for destination in route(exchange, routing_keys, traits, self.exchanges.get):
-            if isinstance(destination, Queue):
+            if isinstance(destination, Window):
+                windows.append(destination)
+            elif isinstance(destination, Queue):
                 found.append(destination)
-        return found
+        if traits is not None and traits.repeated:
+            self.broker.repeated = True
+        return found + windows if found else found
 
     def greet(self, destination: Destination, message: Message) -> None:
         """A destination that was bound just now is given a message of before."""
@@ -267,13 +277,14 @@ class VirtualHost:
     def enqueue(self, message: Message, queues: list[Queue]) -> bool:
         """Put a message into its queues, and into the journal where they are durable.
 
-        Returns False when a reject-publish queue refused it; the others took it all the same.
+        Returns False when a reject-publish queue refused it; the others took it all the same. A queue without
+        duplicates that has one like it drops it, which is no refusal.
         """
         if len(queues) == 1:
             queue = queues[0]
-            if queue.bounded and queue.refuses(message):
-                self._refused(message, queue)
-                return False
+            verdict = self._screen(queue, message) if queue.selective else WELCOME
+            if verdict != WELCOME:
+                return verdict == REPEATED
             entry = queue.admit(message)
             if queue.journaled and (message.persistent or queue.keeps_all):
                 self.broker.keep(message, [entry])
@@ -285,20 +296,42 @@ class VirtualHost:
         accepted = True
         entries: list[Entry] = []
         journaled: list[Entry] = []
+        windows: list[Window] = []
         for queue in queues:
-            if queue.refuses(message):
-                self._refused(message, queue)
-                accepted = False
+            if isinstance(queue, Window):
+                windows.append(queue)
+                continue
+            verdict = self._screen(queue, message) if queue.selective else WELCOME
+            if verdict != WELCOME:
+                accepted = accepted and verdict == REPEATED
                 continue
             entry = queue.admit(message)
             entries.append(entry)
             if queue.keeps(message):
                 journaled.append(entry)
+        self.broker.journal.begin_atom()
         if journaled:
             self.broker.keep(message, journaled)
+        if accepted:
+            for window in windows:
+                window.remember(message, bool(journaled))
+        self.broker.journal.end_atom()
         for entry in entries:
             entry.queue.push(entry)
         return accepted
+
+    def _screen(self, queue: Queue, message: Message) -> int:
+        """Whether a queue that is selective takes a message."""
+        unique = queue.unique
+        if unique is not None and unique.repeats(message):
+            self.broker.repeated = True
+            return REPEATED
+        if queue.refuses(message):
+            self._refused(message, queue)
+            return REFUSED
+        if unique is not None:
+            unique.note(message)
+        return WELCOME
 
     def _refused(self, message: Message, queue: Queue) -> None:
         if queue.arguments.overflow == "reject-publish-dlx":

@@ -6,6 +6,7 @@ are unconfirmed, while consumers of what it publishes to catch up, and while mem
 
 from typing import TYPE_CHECKING
 
+from mambaamqp.broker.pace import hold_back
 from mambaamqp.session.channel import Channel
 from mambaamqp.wire.methods import Connection
 
@@ -17,6 +18,7 @@ def end(session: "Session") -> None:
     """One read has been worked through."""
     if session.publishers:
         _confirm(session)
+    session.broker.repeated = False
     if session.published:
         session.published = False
         if session.is_open:
@@ -26,13 +28,23 @@ def end(session: "Session") -> None:
 
 def _confirm(session: "Session") -> None:
     """Confirm what needs no journal, or whose journal is safe already; the rest waits for it."""
-    durable = session.broker.journal.durable
+    journal = session.broker.journal
+    durable = journal.durable
+    if session.broker.repeated:
+        _confirm_with_the_first(session, journal.position)
     for channel in session.publishers:
         if channel.end_batch(durable):
             _park(session, channel)
     session.publishers = []
     if session.parked:
         session.broker.await_durable(session)
+
+
+def _confirm_with_the_first(session: "Session", position: int) -> None:
+    """Something was dropped since the broker has it already, which may not be safe yet."""
+    for channel in session.publishers:
+        if channel.confirms is not None:
+            channel.confirms.position = position
 
 
 def _park(session: "Session", channel: Channel) -> None:
@@ -55,7 +67,7 @@ def _restrain(session: "Session") -> None:
     # A connection that consumes too is never paused: its acknowledgements are what others wait for.
     if not any(channel.consumers for channel in session.channels.values()):
         for queue in session.reached:
-            session.paced = queue.hold_back(session) or session.paced
+            session.paced = hold_back(queue, session) or session.paced
     if session.broker.alarm and not session.blocked:
         _block(session)
 

@@ -16,7 +16,15 @@ from mambaamqp.errors import ContentTooLarge, FrameFault, InternalFault, Precond
 from mambaamqp.session import reporting
 from mambaamqp.session.confirms import Confirms
 from mambaamqp.session.content import Assembly
-from mambaamqp.session.publishing import NO_ROUTE, NO_ROUTE_TEXT, Plan, Route, publication, resolve
+from mambaamqp.session.publishing import (
+    NO_ROUTE,
+    NO_ROUTE_TEXT,
+    Plan,
+    Publication,
+    Route,
+    publication,
+    resolve,
+)
 from mambaamqp.session.spooled import Spooled
 from mambaamqp.session.transactions import Transaction
 from mambaamqp.session.unacked import Unacked
@@ -100,11 +108,15 @@ class Channel:
         self.session.published = True
         if route.reads_message or summary.needs_attention:
             special = publication(self, route, message, header, summary)
+            if self.transaction is not None:
+                self.transaction.publish(special)
+                return None
             message = special.message
             queues = special.queues
+            mandatory = special.mandatory
             route = None
-        if self.transaction is not None:
-            self.transaction.publish(message, queues, mandatory)
+        elif self.transaction is not None:
+            self.transaction.publish(Publication(message, queues, mandatory))
             return None
         self._enqueue(message, queues, mandatory)
         return None if mandatory else route

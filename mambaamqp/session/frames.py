@@ -231,7 +231,7 @@ def _answer(
     before = journal.position
     mark = session.outbox.mark
     handler(channel, method)
-    if journal.position != before and journal.position > journal.durable:
+    if (journal.position != before or session.broker.repeated) and journal.position > journal.durable:
         session.outbox.hold(mark, journal.position)
         session.broker.await_durable(session)
 

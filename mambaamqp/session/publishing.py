@@ -14,6 +14,8 @@ from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.routing import reads_message, sender_selected
 from mambaamqp.broker.topology import check_topic, writable_exchange
 from mambaamqp.broker.traits import Traits
+from mambaamqp.broker.vhost import VirtualHost
+from mambaamqp.broker.window import Window
 from mambaamqp.errors import FrameFault, NotImplementedFault, PreconditionFailed
 from mambaamqp.session import replies
 from mambaamqp.wire import fast, properties
@@ -74,12 +76,25 @@ class Plan:
 
 
 class Publication:
-    """A checked publish: the message and where it goes. `mandatory` ones come back when nobody takes them."""
+    """A checked publish: the message and where it goes. `mandatory` ones come back when nobody takes them.
+
+    `keys` are those by which it is routed again at tx.commit, where a deduplicating exchange was asked: what
+    that has routed by then counts.
+    """
 
     def __init__(self, message: Message, queues: list[Queue], mandatory: bool) -> None:
         self.message = message
         self.queues = queues
         self.mandatory = mandatory
+        self.keys: list[str] = []
+        self.exchange: Exchange | None = None
+
+    def route_again(self, vhost: VirtualHost) -> None:
+        """Find out where it goes now."""
+        if self.exchange is not None:
+            traits = Traits(self.message)
+            self.queues = vhost.queues_for(self.exchange, self.keys, traits)
+            self.mandatory = self.mandatory and not traits.repeated
 
 
 def resolve(channel: "Channel", key: bytes) -> Route:
@@ -119,12 +134,9 @@ def publication(
         header = message.header()
     message.priority = summary.priority
     if summary.headers is None:
-        queues = (
-            channel.vhost.queues_for(route.exchange, [route.routing_key], Traits(message))
-            if route.reads_message
-            else route.queues
-        )
-        return Publication(message, queues, route.mandatory)
+        if route.reads_message:
+            return _routed(channel, route, message, [route.routing_key], Traits(message))
+        return Publication(message, route.queues, route.mandatory)
     return _with_headers(channel, route, message, header, Table(summary.headers))
 
 
@@ -142,8 +154,21 @@ def _with_headers(
             message = message.with_header(properties.with_headers(header, {}, frozenset({"BCC"})))
     if len(keys) == 1 and not route.reads_message:
         return Publication(message, route.queues, route.mandatory)
-    queues = channel.vhost.queues_for(route.exchange, keys, Traits(message, headers))
-    return Publication(message, queues, route.mandatory)
+    return _routed(channel, route, message, keys, Traits(message, headers))
+
+
+def _routed(
+    channel: "Channel", route: Route, message: Message, keys: list[str], traits: Traits
+) -> Publication:
+    queues = channel.vhost.queues_for(route.exchange, keys, traits)
+    # What is dropped as known already comes back to nobody.
+    found = Publication(message, queues, route.mandatory and not traits.repeated)
+    if traits.repeated or (queues and isinstance(queues[len(queues) - 1], Window)):
+        found.exchange = route.exchange
+        found.keys = keys
+        if channel.transaction is not None:
+            found.mandatory = route.mandatory
+    return found
 
 
 def expiration_ms(text: bytes) -> int:

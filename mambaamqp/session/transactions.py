@@ -8,7 +8,6 @@ reject-publish limit stands against is refused as a whole, before anything is do
 from typing import TYPE_CHECKING
 
 from mambaamqp.broker.entry import Entry
-from mambaamqp.broker.message import Message
 from mambaamqp.broker.queue import Queue
 from mambaamqp.errors import PreconditionFailed
 from mambaamqp.session import reporting
@@ -29,10 +28,10 @@ class Transaction:
         self.held: list[tuple[int, Entry, str]] = []
         self.body_bytes = 0
 
-    def publish(self, message: Message, queues: list[Queue], mandatory: bool) -> None:
+    def publish(self, publication: Publication) -> None:
         """Hold a publish back."""
-        self.publications.append(Publication(message, queues, mandatory))
-        self._count(message.body_bytes)
+        self.publications.append(publication)
+        self._count(publication.message.body_bytes)
 
     def hold(self, tag: int, entry: Entry, action: str) -> None:
         """Hold an acknowledgement back; `action` is ack, reject, requeue or return (a counted requeue)."""
@@ -100,6 +99,8 @@ def _settle(channel: "Channel", entry: Entry, action: str) -> None:
 
 
 def _publish(channel: "Channel", publication: Publication) -> None:
+    if publication.exchange is not None:
+        publication.route_again(channel.vhost)
     queues = [queue for queue in publication.queues if not queue.deleted]
     reporting.published(channel, publication.message, queues)
     if queues:

@@ -237,7 +237,7 @@ def use_positions_again(patch: pytest.MonkeyPatch) -> None:
 
 def settle_the_neighbour_too(self: Queue, position: int) -> None:
     self.settled.append((position, position + 1))
-    self._owe()
+    self.owe()
 
 
 def lose_settlements_of_old_segments(patch: pytest.MonkeyPatch) -> None:

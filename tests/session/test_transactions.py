@@ -5,6 +5,7 @@ from pamqp import commands
 
 from mambaamqp.broker.message import Message, address_of
 from mambaamqp.errors import PreconditionFailed
+from mambaamqp.session.publishing import Publication
 from mambaamqp.session.transactions import Transaction
 from mambaamqp.wire import fast, properties
 from tests.support.client import Client, World
@@ -14,6 +15,11 @@ def message(body_bytes: int) -> Message:
     """A message that says it is so large."""
     header = properties.encode({}, 0)
     return Message(address_of("", "q"), fast.content_frames(header, b""), body_bytes, False)
+
+
+def held(body_bytes: int) -> Publication:
+    """A publish of it to nobody."""
+    return Publication(message(body_bytes), [], False)
 
 
 def selected() -> Client:
@@ -27,18 +33,18 @@ def selected() -> Client:
 def test_operations_are_bounded() -> None:
     """One more than allowed is 406; publishes and acknowledgements count alike."""
     transaction = Transaction(operations_max=2, body_bytes_max=100)
-    transaction.publish(message(0), [], False)
-    transaction.publish(message(0), [], False)
+    transaction.publish(held(0))
+    transaction.publish(held(0))
     with pytest.raises(PreconditionFailed, match="transaction exceeds 2 operations"):
-        transaction.publish(message(0), [], False)
+        transaction.publish(held(0))
 
 
 def test_octets_are_bounded() -> None:
     """The bodies, all together."""
     transaction = Transaction(operations_max=10, body_bytes_max=100)
-    transaction.publish(message(100), [], False)
+    transaction.publish(held(100))
     with pytest.raises(PreconditionFailed, match="transaction exceeds 100 bytes"):
-        transaction.publish(message(1), [], False)
+        transaction.publish(held(1))
 
 
 def test_a_rollback_makes_room_again() -> None:
@@ -47,7 +53,7 @@ def test_a_rollback_makes_room_again() -> None:
     transaction = client.session.channels[1].transaction
     assert transaction is not None
     for _ in range(2):
-        transaction.publish(message(transaction.body_bytes_max), [], False)
+        transaction.publish(held(transaction.body_bytes_max))
         assert isinstance(client.call(1, commands.Tx.Rollback()), commands.Tx.RollbackOk)
         assert (transaction.body_bytes, transaction.publications) == (0, [])
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.exchanges.consistent_hash import ConsistentHashExchange
+from mambaamqp.broker.exchanges.deduplication import DeduplicationExchange, deduplicates
 from mambaamqp.broker.exchanges.delayed import DelayedExchange
 from mambaamqp.broker.exchanges.direct import DirectExchange
 from mambaamqp.broker.exchanges.exchange import Exchange, check_equivalent
@@ -30,6 +31,7 @@ TYPES: Final[dict[str, type[Exchange]]] = {
     "x-consistent-hash": ConsistentHashExchange,
     "x-delayed-message": DelayedExchange,
     "x-local-random": RandomExchange,
+    "x-message-deduplication": DeduplicationExchange,
     "x-modulus-hash": ModulusHashExchange,
     "x-random": RandomExchange,
     "x-recent-history": RecentHistoryExchange,
@@ -63,7 +65,8 @@ def create(
 ) -> Exchange:
     """An exchange of type `kind`; 406 for an unknown type or a malformed argument."""
     check_type(kind)
-    return TYPES[kind](
+    exchange_type = DeduplicationExchange if deduplicates(arguments) else TYPES[kind]
+    return exchange_type(
         kind, vhost, name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments
     )
 
