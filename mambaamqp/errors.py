@@ -33,6 +33,7 @@ Whoever raises one writes the explanation only; the name is put before it here.
 from typing import ClassVar
 
 REPLY_TEXT_BYTES_MAX = 255
+CUT = "..."
 
 
 class MambaError(Exception):
@@ -47,9 +48,12 @@ class Fault(MambaError):
 
     @property
     def reply_text(self) -> str:
-        """`NAME - explanation`, cut to the 255 octets of a short string without splitting a character."""
-        text = f"{self.name} - {self}".encode()
-        return text[:REPLY_TEXT_BYTES_MAX].decode(errors="ignore")
+        """`NAME - explanation`, cut as RabbitMQ does to the 255 octets of a short string, at a character."""
+        text = f"{self.name} - {self}"
+        octets = text.encode()
+        if len(octets) <= REPLY_TEXT_BYTES_MAX:
+            return text
+        return octets[: REPLY_TEXT_BYTES_MAX - len(CUT)].decode(errors="ignore") + CUT
 
 
 class ChannelFault(Fault):

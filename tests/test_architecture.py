@@ -67,8 +67,17 @@ FORBIDDEN_CALLS: Final = frozenset({"eval", "exec", "compile", "__import__", "op
 CALLS_ALLOWED: Final = frozenset({("server/run.py", "print")})
 CLOCK_CALLS: Final = frozenset({("datetime", "now"), ("datetime", "utcnow"), ("date", "today")})
 
-KEYS_READ_THROUGH: Final = {"memory_high_watermark": "memory_high_bytes"}
-"""Keys of the configuration that are read by way of a method of their section."""
+KEYS_READ_THROUGH: Final = {
+    "memory_high_watermark": "memory_high_bytes",
+    "transient_queues": "refuses_transient_queues",
+    "global_prefetch": "shares_prefetch",
+    "unknown_exchange_type": "unknown_exchange_type_code",
+    "queue_version_1": "refuses_version_1",
+    "queue_master_locator": "refuses_master_locator",
+    "client_x_death": "honours_client_deaths",
+    "nacks": "counts_nacks",
+}
+"""Keys of the configuration that are read by way of a method of their section, or of a profile."""
 
 BANNED_NAMES: Final = frozenset({"utils", "util", "helpers", "helper", "common", "misc", "manager", "base"})
 LINES_MAX: Final = 500
@@ -208,6 +217,7 @@ MIRRORED_ELSEWHERE: Final[dict[str, str]] = {
     "broker/marks.py": "tests/broker/test_broker.py",
     "broker/waiter.py": "tests/broker/test_broker.py",
     "server/ports.py": "tests/server/conftest.py",
+    "config/fields.py": "tests/config/test_sections.py",
     "session/basic.py": "tests/flows/test_consuming.py",
     "session/channel.py": "tests/flows/test_consuming.py",
     "session/channels.py": "tests/flows/test_frames_and_channels.py",

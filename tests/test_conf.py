@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mambaamqp.access import Access, Credentials, User, authorize
-from mambaamqp.config import Config, Secret, load
+from mambaamqp.config import Compatibility, Config, Secret, load
 from mambaamqp.errors import AccessRefused
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -47,6 +47,15 @@ def test_the_passwords_in_the_examples_are_the_ones_they_name() -> None:
         _, access = example(name)
         for one in users:
             assert access.authenticate(Credentials(one, Secret("change-me")), False) is not None
+
+
+def test_like_rabbitmq_4_3_is_strict_but_for_celery() -> None:
+    """Its one switch goes before the profile."""
+    config, _ = example("like-rabbitmq-4.3.toml")
+    ways = Compatibility(config.compatibility)
+
+    assert (ways.version(config.protocol.version), ways.refuses_version_1) == ("4.3.0", True)
+    assert not ways.refuses_transient_queues
 
 
 def test_strict_lets_each_user_do_its_own_thing_only() -> None:

@@ -131,6 +131,7 @@ def parse_queue_arguments(
     exclusive: bool,
     auto_delete: bool,
     server_named: bool,
+    quorum_delivery_limit: int | None = DELIVERY_LIMIT_DEFAULT,
 ) -> QueueArguments:
     """The arguments of a queue to be declared; 406 in RabbitMQ's words, and order, for what cannot be."""
     where = f"queue '{name}' in vhost '{vhost}'"
@@ -148,7 +149,7 @@ def parse_queue_arguments(
         _check_replicable(where, durable, exclusive, auto_delete)
     if queue_type == "stream":
         raise NotImplementedFault(f"cannot declare {where}: streams are not supported yet")
-    return stored_queue_arguments(table)
+    return stored_queue_arguments(table, quorum_delivery_limit)
 
 
 def _check_retry(table: Table, where: str) -> None:
@@ -168,8 +169,13 @@ def _check_deduplication(table: Table, where: str) -> None:
             raise PreconditionFailed(f"invalid arg 'x-message-deduplication' for {where}: {problem}")
 
 
-def stored_queue_arguments(table: Table) -> QueueArguments:
-    """The arguments of a queue that has been declared before, as the journal has them."""
+def stored_queue_arguments(
+    table: Table, quorum_delivery_limit: int | None = DELIVERY_LIMIT_DEFAULT
+) -> QueueArguments:
+    """The arguments of a queue that has been declared before, as the journal has them.
+
+    `quorum_delivery_limit` is that of a quorum queue which asks for none.
+    """
     arguments = QueueArguments()
     arguments.queue_type = queue_type_of(table)
     arguments.message_ttl_ms = table.get("x-message-ttl")
@@ -184,7 +190,7 @@ def stored_queue_arguments(table: Table) -> QueueArguments:
     arguments.consumer_timeout_ms = table.get("x-consumer-timeout")
     arguments.retry = retry_of(table)
     arguments.unique_by = HEADER if table.get("x-message-deduplication") is True else None
-    default_limit = DELIVERY_LIMIT_DEFAULT if arguments.queue_type == "quorum" else None
+    default_limit = quorum_delivery_limit if arguments.queue_type == "quorum" else None
     limit = table.get("x-delivery-limit")
     arguments.delivery_limit = default_limit if limit is None else limit
     return arguments

@@ -26,9 +26,10 @@ from mambaamqp.broker.parameters import Parameters
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.replay import Replay
 from mambaamqp.broker.snapshot import write_topology
+from mambaamqp.broker.strictness import Strictness
 from mambaamqp.broker.vhost import VirtualHost
 from mambaamqp.broker.waiter import Waiter
-from mambaamqp.config import LimitsConfig
+from mambaamqp.config import Compatibility, LimitsConfig
 from mambaamqp.errors import NotAllowed
 from mambaamqp.store import records
 from mambaamqp.store.body import StoredBody
@@ -55,9 +56,11 @@ class Broker:
         wall_seconds: float,
         *,
         limits: LimitsConfig | None = None,
+        compatibility: Compatibility | None = None,
         random: Random | None = None,
     ) -> None:
         self.limits = LimitsConfig() if limits is None else limits
+        self.strictness = Strictness(Compatibility() if compatibility is None else compatibility)
         self.access = access
         self.journal = journal
         self.random: Random = SystemRandom() if random is None else random

@@ -173,6 +173,7 @@ def _queue(broker: "Broker", entry: Entry) -> None:
         exclusive=False,
         auto_delete=auto_delete,
         server_named=False,
+        quorum_delivery_limit=broker.strictness.compatibility.quorum_delivery_limit,
     )
     create_queue(vhost, name, durable, auto_delete, None, table, parsed)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from mambaamqp.broker.argument_values import AGE_UNITS, LOCATORS, OVERFLOWS, STRATEGIES
-from mambaamqp.broker.arguments import QueueArguments, stored_queue_arguments
+from mambaamqp.broker.arguments import DELIVERY_LIMIT_DEFAULT, QueueArguments, stored_queue_arguments
 from mambaamqp.broker.deduplication import HEADER
 from mambaamqp.broker.terms import term
 from mambaamqp.errors import PreconditionFailed
@@ -188,9 +188,11 @@ def _delivery_limit(one: int, other: int) -> int:
     return max(one, other) if one < 0 or other < 0 else min(one, other)
 
 
-def arguments_under(table: Table, definition: Definition) -> QueueArguments:
+def arguments_under(
+    table: Table, definition: Definition, quorum_delivery_limit: int | None = DELIVERY_LIMIT_DEFAULT
+) -> QueueArguments:
     """What a queue with the arguments `table` is to do under a definition."""
-    arguments = stored_queue_arguments(table)
+    arguments = stored_queue_arguments(table, quorum_delivery_limit)
     arguments.message_ttl_ms = _smaller(arguments.message_ttl_ms, definition.get("message-ttl"))
     arguments.expires_ms = _smaller(arguments.expires_ms, definition.get("expires"))
     arguments.max_length = _smaller(arguments.max_length, definition.get("max-length"))

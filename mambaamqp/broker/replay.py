@@ -138,7 +138,9 @@ class Replay:
             auto_delete=record.auto_delete,
             owner=None,
             table=table,
-            arguments=stored_queue_arguments(table),
+            arguments=stored_queue_arguments(
+                table, self.broker.strictness.compatibility.quorum_delivery_limit
+            ),
         )
 
     def _delete_queue(self, record: records.QueueDelete, segment: Segment) -> None:

@@ -88,7 +88,7 @@ def declare_exchange(
 ) -> Exchange:
     """Have an exchange of these properties: create it, or check that the present one is the same (406)."""
     name = plain_name(name)
-    exchanges.check_type(kind)
+    _check_type(vhost, kind)
     _check_not_default(name)
     authorize(actor, "configure", "exchange", name)
     exchange = vhost.exchanges.get(name)
@@ -118,6 +118,13 @@ def declare_exchange(
         authorize(actor, "write", "exchange", exchange.alternate)
     create_exchange(vhost, exchange)
     return exchange
+
+
+def _check_type(vhost: VirtualHost, kind: str) -> None:
+    try:
+        exchanges.check_type(kind)
+    except PreconditionFailed as refusal:
+        raise vhost.broker.strictness.unknown_type(refusal) from None
 
 
 def create_exchange(vhost: VirtualHost, exchange: Exchange) -> None:
@@ -199,6 +206,9 @@ def declare_queue(
         raise PreconditionFailed(
             f"cannot declare queue '{name}': queue limit in vhost '{vhost.name}' ({limit}) is reached"
         )
+    where = f"queue '{name}' in vhost '{vhost.name}'"
+    strictness = vhost.broker.strictness
+    strictness.check_values(where, arguments)
     parsed = parse_queue_arguments(
         arguments,
         name=name,
@@ -207,7 +217,9 @@ def declare_queue(
         exclusive=exclusive,
         auto_delete=auto_delete,
         server_named=server_named,
+        quorum_delivery_limit=strictness.compatibility.quorum_delivery_limit,
     )
+    strictness.check_features(where, durable, exclusive, arguments, parsed.queue_type)
     if parsed.dead_letter_exchange is not None:
         authorize(actor, "read", "queue", name)
         authorize(actor, "write", "exchange", parsed.dead_letter_exchange)

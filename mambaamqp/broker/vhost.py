@@ -246,7 +246,8 @@ class VirtualHost:
             queue.rule = rule
         else:
             queue.rule = rule
-            queue.govern(arguments_under(queue.table, rule.definition))
+            limit = self.broker.strictness.compatibility.quorum_delivery_limit
+            queue.govern(arguments_under(queue.table, rule.definition, limit))
 
     # Messages
 
@@ -369,9 +370,8 @@ class VirtualHost:
         header = message.header()
         keys = [routing_key, *_carbon_copies(header, blind=False)]
         time_seconds = self.broker.wall_ms // 1000
-        new_header = death_headers(
-            header, entry.queue.name, reason, exchange_name, keys, time_seconds, message.dead_lettered
-        )
+        ours = message.dead_lettered or self.broker.strictness.compatibility.honours_client_deaths
+        new_header = death_headers(header, entry.queue.name, reason, exchange_name, keys, time_seconds, ours)
         risen = message.with_header(new_header)
         new_key = arguments.dead_letter_routing_key
         risen.address = address_of(name, routing_key if new_key is None else new_key)

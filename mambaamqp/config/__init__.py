@@ -5,6 +5,7 @@ flags together; `describe` prints the declaration back. Refuses to know what any
 that every room may read.
 """
 
+from mambaamqp.config.compatibility import Compatibility, CompatibilityConfig
 from mambaamqp.config.load import ENVIRONMENT_PREFIX, load, parse
 from mambaamqp.config.secret import Secret
 from mambaamqp.config.sections import (
@@ -24,6 +25,8 @@ from mambaamqp.config.sections import (
 __all__ = [
     "ENVIRONMENT_PREFIX",
     "AccessConfig",
+    "Compatibility",
+    "CompatibilityConfig",
     "Config",
     "LimitsConfig",
     "ListenerConfig",

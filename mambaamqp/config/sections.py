@@ -5,21 +5,26 @@ to know where values come from (`config.load`) and what they do. A value out of 
 naming section and key, whoever builds the section.
 """
 
-import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
 import attrs
 
+from mambaamqp.config.compatibility import (
+    MESSAGE_BYTES_MAX_DEFAULT,
+    VERSION_DEFAULT,
+    CompatibilityConfig,
+)
+from mambaamqp.config.fields import choice, number, refuse, text
 from mambaamqp.config.secret import Secret
 from mambaamqp.errors import ConfigError
 
 MIB: Final = 1024 * 1024
 
 FRAME_BYTES_MIN: Final = 8192
-"""The least frame_max RabbitMQ 4.1 negotiates; the standard says 4096."""
+"""The least frame_max RabbitMQ 4.1 negotiates; the standard says 4096, see [compatibility]."""
 MESSAGE_BYTES_HARD_MAX: Final = 512 * MIB
 """RabbitMQ's own hard limit, which clients assume."""
 U16_MAX: Final = 65_535
@@ -49,59 +54,9 @@ def _texts(value: Iterable[str]) -> tuple[str, ...]:
     return tuple(value)
 
 
-Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
-
-
-def _refuse(instance: Any, attribute: "attrs.Attribute[Any]", wrong: str) -> ConfigError:
-    value = getattr(instance, attribute.name)
-    return ConfigError(f"[{instance.SECTION}] {attribute.name} = {value!r}: {wrong}")
-
-
-def _within(least: float, most: float | None) -> Validator:
-    """A validator for the closed range least … most."""
-
-    def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-        if math.isnan(value) or value < least or (most is not None and value > most):
-            bounds = f"at least {least}" if most is None else f"between {least} and {most}"
-            raise _refuse(instance, attribute, f"must be {bounds}")
-
-    return check
-
-
-def _one_of(choices: tuple[str, ...]) -> Validator:
-    def check(instance: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-        if value not in choices:
-            raise _refuse(instance, attribute, f"must be one of {', '.join(choices)}")
-
-    return check
-
-
-def _short_text(instance: Any, attribute: "attrs.Attribute[Any]", value: str) -> None:
-    if len(value.encode()) > 255:
-        raise _refuse(instance, attribute, "must not be longer than 255 bytes of UTF-8")
-
-
 def _name(instance: Any, attribute: "attrs.Attribute[Any]", value: str) -> None:
     if not value or len(value.encode()) > 255 or any(ord(character) < 32 for character in value):
-        raise _refuse(instance, attribute, "must be 1 to 255 bytes of UTF-8 without control characters")
-
-
-def number(default: float, help: str, *, least: float, most: float | None = None) -> Any:
-    """A key that holds a number between `least` and `most`, both allowed."""
-    metadata = {"help": help, "least": least, "most": most}
-    return attrs.field(default=default, validator=_within(least, most), metadata=metadata)
-
-
-def choice(default: str, help: str, choices: tuple[str, ...]) -> Any:
-    """A key that holds one of `choices`."""
-    return attrs.field(
-        default=default, validator=_one_of(choices), metadata={"help": help, "choices": choices}
-    )
-
-
-def text(default: str, help: str, *, validator: Validator = _short_text) -> Any:
-    """A key that holds text of at most 255 octets."""
-    return attrs.field(default=default, validator=validator, metadata={"help": help})
+        raise refuse(instance, attribute, "must be 1 to 255 bytes of UTF-8 without control characters")
 
 
 @attrs.frozen
@@ -195,7 +150,7 @@ class ProtocolConfig:
         "RabbitMQ",
         "Announced to clients. Celery and others choose what they do by it; leave it unless you know.",
     )
-    version: str = text("4.2.0", "Announced to clients, and read by them as a RabbitMQ version.")
+    version: str = text(VERSION_DEFAULT, "Announced to clients, and read by them as a RabbitMQ version.")
     cluster_name: str = text("mambaamqp", "Announced to clients.")
     information: str = text("mambaamqp, an AMQP 0-9-1 broker in Python", "Announced to clients.")
 
@@ -207,7 +162,10 @@ class LimitsConfig:
     SECTION: ClassVar[str] = "limits"
 
     message_bytes_max: int = number(
-        16 * MIB, "Largest message body; a larger one is 406.", least=0, most=MESSAGE_BYTES_HARD_MAX
+        MESSAGE_BYTES_MAX_DEFAULT,
+        "Largest message body; a larger one is 406.",
+        least=0,
+        most=MESSAGE_BYTES_HARD_MAX,
     )
     outbox_bytes_max: int = number(
         MIB,
@@ -306,7 +264,7 @@ class DefinitionsConfig:
 def _mechanisms(instance: Any, attribute: "attrs.Attribute[Any]", value: tuple[str, ...]) -> None:
     unknown = [mechanism for mechanism in value if mechanism not in ("PLAIN", "AMQPLAIN")]
     if not value or unknown:
-        raise _refuse(instance, attribute, "must be a list out of PLAIN, AMQPLAIN")
+        raise refuse(instance, attribute, "must be a list out of PLAIN, AMQPLAIN")
 
 
 @attrs.frozen
@@ -347,7 +305,7 @@ TAGS: Final = ("administrator", "monitoring", "policymaker", "management", "impe
 
 def _tags(instance: Any, attribute: "attrs.Attribute[Any]", value: tuple[str, ...]) -> None:
     if any(tag not in TAGS for tag in value):
-        raise _refuse(instance, attribute, f"must be a list out of {', '.join(TAGS)}")
+        raise refuse(instance, attribute, f"must be a list out of {', '.join(TAGS)}")
 
 
 @attrs.frozen
@@ -436,6 +394,7 @@ class Config:
     limits: LimitsConfig = attrs.field(factory=LimitsConfig)
     store: StoreConfig = attrs.field(factory=StoreConfig)
     definitions: DefinitionsConfig = attrs.field(factory=DefinitionsConfig)
+    compatibility: CompatibilityConfig = attrs.field(factory=CompatibilityConfig)
     access: AccessConfig = attrs.field(factory=AccessConfig)
     log: LogConfig = attrs.field(factory=LogConfig)
     users: tuple[UserConfig, ...] = attrs.field(factory=_default_users, converter=tuple)

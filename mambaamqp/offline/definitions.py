@@ -10,7 +10,7 @@ from typing import Any
 from mambaamqp.access import Access
 from mambaamqp.broker.broker import Broker
 from mambaamqp.broker.definitions import Import, exported
-from mambaamqp.config import Config
+from mambaamqp.config import Compatibility, Config
 from mambaamqp.config.definitions import read_definitions
 from mambaamqp.offline import state
 from mambaamqp.offline.dump import plain
@@ -54,5 +54,7 @@ def give(config: Config, disk: Disk) -> dict[str, Any]:
     broker = state.read(str(config.server.data_dir), disk, access=Access.from_config(config)).broker
     for vhost in config.vhosts:
         broker.put_vhost(vhost.name)
-    found: dict[str, Any] = plain(exported(broker, config.protocol.version))
+    found: dict[str, Any] = plain(
+        exported(broker, Compatibility(config.compatibility).version(config.protocol.version))
+    )
     return found

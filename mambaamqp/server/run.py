@@ -23,7 +23,7 @@ from mambaamqp import __version__
 from mambaamqp.access import Access
 from mambaamqp.broker.broker import Broker
 from mambaamqp.broker.definitions import Import
-from mambaamqp.config import Config
+from mambaamqp.config import Compatibility, Config
 from mambaamqp.config.definitions import read_definitions
 from mambaamqp.plugins import exchange_types
 from mambaamqp.server import descriptors, listeners, memory, stopping
@@ -97,7 +97,14 @@ def recover(config: Config, store: Recovered, disk: Disk) -> Broker:
     started = time.perf_counter()
     access = Access.from_config(config)
     journal = deaf_journal(store.directory, disk)
-    broker = Broker(access, journal, trio.current_time(), time.time(), limits=config.limits)
+    broker = Broker(
+        access,
+        journal,
+        trio.current_time(),
+        time.time(),
+        limits=config.limits,
+        compatibility=Compatibility(config.compatibility),
+    )
     broker.recover(store.records())
     broker.go_on_with(
         store.journal(segment_bytes=config.store.segment_bytes, sync=config.store.sync == "always")
@@ -125,7 +132,7 @@ async def operate(
 ) -> bool:
     """Serve clients until it is time to stop, and stop; True for a clean stop."""
     insisted = trio.Event()
-    settings = SessionSettings(config.protocol, config.limits)
+    settings = SessionSettings(config.protocol, config.limits, Compatibility(config.compatibility))
     async with trio.open_nursery() as nursery:
         node = Node(
             broker,

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 def qos(channel: "Channel", method: Any) -> None:
     if method.prefetch_size:
         raise NotImplementedFault(f"prefetch_size!=0 ({method.prefetch_size})")
-    if method.global_:
+    shared = method.global_ and channel.session.settings.shares_prefetch
+    if method.global_ and not shared:
+        channel.vhost.broker.strictness.told("global prefetch", "", "it is taken for each consumer")
+    if shared:
         channel.prefetch_shared = method.prefetch_count
         channel.wake_consumers()
     else:

@@ -200,7 +200,7 @@ def _channel_method(session: "Session", channel: Channel, payload: bytes) -> Non
         channel.settle(_tag(payload), bool(payload[12] & 1))
     elif index == fast.NACK_INDEX and len(payload) == 13:
         flags = payload[12]
-        channel.refuse(_tag(payload), bool(flags & 1), bool(flags & 2), False)
+        channel.refuse(_tag(payload), bool(flags & 1), bool(flags & 2), session.settings.counts_nacks)
     elif index == fast.REJECT_INDEX and len(payload) == 13:
         channel.refuse(_tag(payload), False, bool(payload[12] & 1), True)
     else:

@@ -20,7 +20,6 @@ from mambaamqp.errors import ChannelError, CommandInvalid, LoginRefused, NotAllo
 from mambaamqp.session.heartbeat import NEVER
 from mambaamqp.session.peer import Peer
 from mambaamqp.session.settings import SessionSettings
-from mambaamqp.wire.framing import FRAME_BYTES_MIN
 from mambaamqp.wire.methods import Connection, Method
 from mambaamqp.wire.table import EMPTY, Table
 
@@ -207,10 +206,10 @@ class Handshake:
     def tune_ok(self, method: Method, now: float) -> list[Method]:
         """connection.tune-ok: what the client settles for, within what was offered."""
         _check_limit("frame_max", method.frame_max, self.settings.frame_bytes_max)
-        if method.frame_max and method.frame_max < FRAME_BYTES_MIN:
+        least = self.settings.frame_bytes_min
+        if method.frame_max and method.frame_max < least:
             raise NotAllowed(
-                f"negotiated frame_max = {method.frame_max} is lower than the minimum allowed value"
-                f" ({FRAME_BYTES_MIN})"
+                f"negotiated frame_max = {method.frame_max} is lower than the minimum allowed value ({least})"
             )
         _check_limit("channel_max", method.channel_max, self.settings.channel_max)
         self.frame_bytes_max = method.frame_max

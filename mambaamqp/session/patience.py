@@ -7,7 +7,8 @@ everything is within an eighth of the timeout, or two minutes.
 
 What is overdue goes back to its queue, uncounted, with all else that its consumer holds, and the consumer is
 cancelled where the client understands that; late acknowledgements are then passed over. Otherwise (and for
-basic.get, and for a consumer that the client itself has cancelled) the channel is closed with 406.
+basic.get, and for a consumer that the client itself has cancelled) the channel is closed with 406. A profile
+of RabbitMQ 3.13 or 4.2 always closes it; one of 4.3 looks at quorum queues only.
 """
 
 import logging
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from mambaamqp.broker.entry import NEVER, Entry
 from mambaamqp.broker.queue import Queue
+from mambaamqp.config.compatibility import CLOSE, QUORUM_ONLY
 from mambaamqp.errors import PreconditionFailed
 from mambaamqp.session import channels
 
@@ -69,7 +71,8 @@ class Patience:
             timeout = timeout_seconds(session, entry.queue, consumer)
             if made_at + timeout > now or tag not in channel.unacked.entries:
                 continue
-            if consumer is None or not session.understands("consumer_cancel_notify"):
+            closes = session.settings.consumer_timeout == CLOSE
+            if closes or consumer is None or not session.understands("consumer_cancel_notify"):
                 _close(channel, timeout)
                 return
             _take_back(channel, consumer, timeout)
@@ -77,6 +80,8 @@ class Patience:
 
 def timeout_seconds(session: "Session", queue: Queue, consumer: "ChannelConsumer | None") -> float:
     """What counts for a delivery of `queue`: the consumer's, the queue's or the broker's; NEVER for none."""
+    if session.settings.consumer_timeout == QUORUM_ONLY and queue.arguments.queue_type != "quorum":
+        return NEVER
     timeout_ms = None if consumer is None else consumer.timeout_ms
     if timeout_ms is None:
         timeout_ms = queue.arguments.consumer_timeout_ms

@@ -343,8 +343,8 @@ def test_the_log_has_the_name_and_never_the_password(caplog: pytest.LogCaptureFi
     [
         (2047, 0, "negotiated frame_max = 0 is higher than the maximum allowed value (131072)"),
         (2047, 131_073, "negotiated frame_max = 131073 is higher than the maximum allowed value (131072)"),
-        (2047, 8191, "negotiated frame_max = 8191 is lower than the minimum allowed value (8192)"),
-        (2047, 1, "negotiated frame_max = 1 is lower than the minimum allowed value (8192)"),
+        (2047, 4095, "negotiated frame_max = 4095 is lower than the minimum allowed value (4096)"),
+        (2047, 1, "negotiated frame_max = 1 is lower than the minimum allowed value (4096)"),
         (0, 8192, "negotiated channel_max = 0 is higher than the maximum allowed value (2047)"),
         (2048, 8192, "negotiated channel_max = 2048 is higher than the maximum allowed value (2047)"),
     ],

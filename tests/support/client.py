@@ -15,7 +15,7 @@ from pamqp import body, commands, frame, header, heartbeat
 
 from mambaamqp.access import Access
 from mambaamqp.broker.broker import Broker
-from mambaamqp.config import Config, PermissionConfig, Secret, UserConfig, VhostConfig
+from mambaamqp.config import Compatibility, Config, PermissionConfig, Secret, UserConfig, VhostConfig
 from mambaamqp.session.connection import Session
 from mambaamqp.session.peer import Peer
 from mambaamqp.session.settings import SessionSettings
@@ -75,14 +75,17 @@ class World:
         self.disk = MemoryDisk() if disk is None else disk
         self.config = default_config() if config is None else config
         self.now = now
-        self.settings = SessionSettings(self.config.protocol, self.config.limits)
+        ways = Compatibility(self.config.compatibility)
+        self.settings = SessionSettings(self.config.protocol, self.config.limits, ways)
         for name, value in limits.items():
             assert hasattr(self.settings, name), name
             setattr(self.settings, name, value)
         self.access = Access.from_config(self.config)
         self.store = open_store("/store", self.disk)
         deaf = deaf_journal("/store", self.disk)
-        self.broker = Broker(self.access, deaf, now, WALL_SECONDS + now, limits=self.config.limits)
+        self.broker = Broker(
+            self.access, deaf, now, WALL_SECONDS + now, limits=self.config.limits, compatibility=ways
+        )
         if drowsy:
             self.broker.pager.budget_bytes = 0
             self.broker.pager.block_size = drowsy
