@@ -65,3 +65,20 @@ def test_values_of_tables() -> None:
     values = {"d": Decimal("1.5"), "t": Timestamp(7), "l": [b"\0", None, True], "n": {"x": 1.5}}
     expected = {"d": "1.5", "t": 7, "l": [{"base64": "AA=="}, None, True], "n": {"x": 1.5}}
     assert dump.plain(values) == expected
+
+
+def test_the_keys_of_a_window_are_told() -> None:
+    """As messages of a hidden queue: what an exchange has routed is no secret to who looks into a store."""
+    world = World()
+    client = world.connect().open()
+    client.exchange("once", "x-message-deduplication", durable=True, arguments={"x-cache-size": 9})
+    client.queue("q", durable=True)
+    client.bind("q", "once")
+    properties = {"delivery_mode": 2, "headers": {"x-deduplication-header": "a", "x-cache-ttl": 5000}}
+    client.publish(b"x", "", "once", properties=properties)
+    (vhost,) = dumped(world.restart(clean=False))["vhosts"]
+    (window,) = [queue for queue in vhost["queues"] if queue["name"].startswith("amq.deduplication.")]
+    assert window["arguments"] == {"x-deduplication-exchange": "once"}
+    (key,) = [message for message in vhost["messages"] if message["queue"] == window["name"]]
+    assert len(bytes.fromhex(key["routing_key"])) == 16
+    assert (key["body_bytes"], key["properties"]["expiration"]) == (0, "5000")
