@@ -8,6 +8,7 @@ from mambaamqp.store import records
 from mambaamqp.store.log_format import BATCH, EPOCH_BYTES, pack_frame
 from mambaamqp.wire import properties
 from mambaamqp.wire.table import encode_entries
+from tests.broker.selectors import terms
 from tests.support.client import publish_octets
 
 TABLE: Final = encode_entries(
@@ -25,6 +26,13 @@ METHODS: Final = (
     commands.Basic.Qos(prefetch_count=3),
     commands.Connection.StartOk(mechanism="PLAIN", response="\0guest\0guest"),
 )
+A: Final = ("ident", "a")
+SELECTORS: Final = (
+    ("and", ("=", A, 1.5), ("not", ("or", ("is_null", A), True))),
+    ("like", ("ident", "b"), "a!%_%", "!"),
+    ("not_between", ("/", ("-", A), 0), 1, ("*", A, ("ident", "b"))),
+    ("in", ("ident", "b"), ["a", 'b"\\']),
+)
 START: Final = frame.marshal(METHODS[3], 0) + frame.marshal(commands.Connection.TuneOk(10, 8192, 0), 0)
 SEEDS: Final[dict[str, tuple[bytes, ...]]] = {
     "table": (TABLE,),
@@ -35,6 +43,7 @@ SEEDS: Final[dict[str, tuple[bytes, ...]]] = {
     ),
     "topic": (b"a.*.#\n#.b\n*\na.b.c", b"#.#.#\n.\n\na..b"),
     "pattern": (b"^(a|b)*[c-d]{2,3}$", b"amq\\..*"),
+    "selector": tuple(terms.text(term).encode("latin-1") for term in SELECTORS),
     "body": (RECORDS,),
     "segment": (FRAME, FRAME * 2),
     "frames": (bytes((0, 0, len(RECORDS), 0)) + RECORDS,),

@@ -9,8 +9,11 @@ from collections.abc import Callable
 from typing import Final
 
 from mambaamqp.access.patterns import compile_pattern
+from mambaamqp.broker.selectors.expression import DEPTH_MAX
+from mambaamqp.broker.selectors.reading import read
+from mambaamqp.broker.selectors.values import kind_of
 from mambaamqp.broker.topic import TopicTrie
-from mambaamqp.errors import ConfigError, StoreError
+from mambaamqp.errors import ConfigError, PreconditionFailed, StoreError
 from mambaamqp.session.connection import CLOSED, CLOSING, OPEN, Session
 from mambaamqp.session.peer import Peer
 from mambaamqp.store.decoding import BodyDecoder
@@ -32,6 +35,12 @@ from tests.wire import test_methods, test_properties, test_table
 INTERNAL_ERROR: Final = b"\x00\x0a\x00\x32\x02\x1d"
 """connection.close with code 541."""
 STORE_ID: Final = b"i" * STORE_ID_BYTES
+HEADERS: Final[tuple[dict[str, object], ...]] = (
+    {},
+    {"a": 1, "b": "a%_", "c": True, "": 0.0},
+    {"a": -1e308, "b": 10**18, "c": [], "": "a"},
+)
+"""Of messages that selectors are asked about."""
 TEXTS: Final = 12
 """Longer patterns and keys are of the same kind, and the naive matcher is not fast."""
 
@@ -73,6 +82,16 @@ def pattern(data: bytes) -> None:
     """A permission pattern is compiled within bounds or refused."""
     with contextlib.suppress(ConfigError):
         compile_pattern(data.decode("latin-1"))
+
+
+def selector(data: bytes) -> None:
+    """A JMS selector is read within bounds or refused; what is read has a value for any headers."""
+    with contextlib.suppress(PreconditionFailed):
+        condition = read(data.decode("latin-1"))
+        assert condition.depth <= DEPTH_MAX
+        for headers in HEADERS:
+            value = condition.evaluate(headers)
+            assert value is None or kind_of(value) & condition.kinds
 
 
 def body(data: bytes) -> None:
@@ -165,5 +184,17 @@ def customer(data: bytes) -> None:
 
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     target.__name__: target
-    for target in (table, method, properties, topic, pattern, body, segment, frames, stranger, customer)
+    for target in (
+        table,
+        method,
+        properties,
+        topic,
+        pattern,
+        selector,
+        body,
+        segment,
+        frames,
+        stranger,
+        customer,
+    )
 }

@@ -15,6 +15,7 @@ from mambaamqp.broker.exchanges.direct import DirectExchange
 from mambaamqp.broker.exchanges.exchange import Exchange, check_equivalent
 from mambaamqp.broker.exchanges.fanout import FanoutExchange
 from mambaamqp.broker.exchanges.headers import HeadersExchange
+from mambaamqp.broker.exchanges.jms_topic import JmsTopicExchange
 from mambaamqp.broker.exchanges.modulus_hash import ModulusHashExchange
 from mambaamqp.broker.exchanges.queues import QueuesExchange
 from mambaamqp.broker.exchanges.random import RandomExchange
@@ -30,6 +31,7 @@ TYPES: Final[dict[str, type[Exchange]]] = {
     "headers": HeadersExchange,
     "x-consistent-hash": ConsistentHashExchange,
     "x-delayed-message": DelayedExchange,
+    "x-jms-topic": JmsTopicExchange,
     "x-local-random": RandomExchange,
     "x-message-deduplication": DeduplicationExchange,
     "x-modulus-hash": ModulusHashExchange,

@@ -47,7 +47,16 @@ def reached(exchange: Exchange, key: str = "", headers: Table | None = None, **p
     return sorted(destination.name for destination in found)
 
 
-ANY_KEY = ["direct", "fanout", "topic", "headers", "x-random", "x-modulus-hash", "x-recent-history"]
+ANY_KEY = [
+    "direct",
+    "fanout",
+    "topic",
+    "headers",
+    "x-random",
+    "x-jms-topic",
+    "x-modulus-hash",
+    "x-recent-history",
+]
 """Types that take any binding key."""
 
 
