@@ -6,6 +6,8 @@ import static interop.Scenarios.equal;
 import jakarta.jms.BytesMessage;
 import jakarta.jms.Connection;
 import jakarta.jms.ConnectionFactory;
+import jakarta.jms.DeliveryMode;
+import jakarta.jms.JMSContext;
 import jakarta.jms.MapMessage;
 import jakarta.jms.Message;
 import jakarta.jms.MessageConsumer;
@@ -14,14 +16,18 @@ import jakarta.jms.ObjectMessage;
 import jakarta.jms.Queue;
 import jakarta.jms.QueueBrowser;
 import jakarta.jms.Session;
+import jakarta.jms.StreamMessage;
+import jakarta.jms.TemporaryQueue;
 import jakarta.jms.TextMessage;
-import jakarta.jms.Topic;
 import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 
 /** The RabbitMQ JMS client; the first argument is the broker's URL. */
 public final class JmsScenarios {
-    private static final long WAIT = 10_000;
+    static final long WAIT = 10_000;
     private static ConnectionFactory factory;
 
     interface Work {
@@ -35,15 +41,25 @@ public final class JmsScenarios {
             .add("kinds of messages", with(JmsScenarios::kinds))
             .add("a transacted session commits and rolls back", with(JmsScenarios::transacted))
             .add("CLIENT_ACKNOWLEDGE and recover", with(JmsScenarios::recover))
-            .add("a topic", with(JmsScenarios::topic))
-            .add("a durable subscription outlives its connection", JmsScenarios::durable)
+            .add("a message listener", with(JmsScenarios::listen))
             .add("a queue browser takes nothing", with(JmsScenarios::browse))
             .add("a delivery delay", with(JmsScenarios::delayed))
+            .add("priority and time to live", with(JmsScenarios::priorityAndTimeToLive))
+            .add("request and reply by a temporary queue", with(JmsScenarios::requestAndReply))
+            .add("the simplified API of JMS 2.0", JmsScenarios::context)
+            .add("a topic", with(JmsTopics::topic))
+            .add("selectors", with(JmsTopics::selectors))
+            .add("each selector with its own topic", with(JmsTopics::selectorsOfTwoTopics))
+            .add("a durable subscription outlives its connection", JmsTopics::durable)
+            .add("a durable subscription selects while nobody is there", JmsTopics::durableSelector)
+            .add("unsubscribed is forgotten", JmsTopics::unsubscribed)
+            .add("a shared subscription is shared", with(JmsTopics::shared))
+            .add("a shared durable subscription outlives its consumers", JmsTopics::sharedDurable)
             .run();
         System.exit(failures == 0 ? 0 : 1);
     }
 
-    private static Scenarios.Scenario with(Work work) {
+    static Scenarios.Scenario with(Work work) {
         return () -> {
             try (Connection connection = factory.createConnection()) {
                 connection.start();
@@ -52,7 +68,7 @@ public final class JmsScenarios {
         };
     }
 
-    private static Session session(Connection connection) throws Exception {
+    static Session session(Connection connection) throws Exception {
         return connection.createSession(false, Session.AUTO_ACKNOWLEDGE);
     }
 
@@ -60,7 +76,7 @@ public final class JmsScenarios {
         session.createProducer(queue).send(session.createTextMessage(text));
     }
 
-    private static String text(Message message) throws Exception {
+    static String text(Message message) throws Exception {
         check(message != null, "nothing came");
         return ((TextMessage) message).getText();
     }
@@ -88,6 +104,13 @@ public final class JmsScenarios {
         map.setInt("number", 42);
         producer.send(map);
         equal(42, ((MapMessage) consumer.receive(WAIT)).getInt("number"));
+        StreamMessage stream = session.createStreamMessage();
+        stream.writeString("one");
+        stream.writeDouble(1.5);
+        producer.send(stream);
+        StreamMessage gotStream = (StreamMessage) consumer.receive(WAIT);
+        equal("one", gotStream.readString());
+        equal(1.5, gotStream.readDouble());
         producer.send(session.createObjectMessage(new java.util.ArrayList<>(List.of("a", "b"))));
         equal(List.of("a", "b"), ((ObjectMessage) consumer.receive(WAIT)).getObject());
     }
@@ -124,36 +147,6 @@ public final class JmsScenarios {
         equal(null, consumer.receiveNoWait());
     }
 
-    private static void topic(Connection connection) throws Exception {
-        Session session = session(connection);
-        Topic topic = session.createTopic("interop.jms.news");
-        MessageConsumer one = session.createConsumer(topic);
-        MessageConsumer two = session.createConsumer(topic);
-        session.createProducer(topic).send(session.createTextMessage("to all"));
-        equal("to all", text(one.receive(WAIT)));
-        equal("to all", text(two.receive(WAIT)));
-    }
-
-    private static void durable() throws Exception {
-        with(connection -> {
-            Session session = session(connection);
-            session.createDurableSubscriber(session.createTopic("interop.jms.durable"), "interop.jms.reader");
-        }).run();
-        with(connection -> {
-            Session session = session(connection);
-            Topic topic = session.createTopic("interop.jms.durable");
-            session.createProducer(topic).send(session.createTextMessage("while away"));
-        }).run();
-        with(connection -> {
-            Session session = session(connection);
-            Topic topic = session.createTopic("interop.jms.durable");
-            MessageConsumer reader = session.createDurableSubscriber(topic, "interop.jms.reader");
-            equal("while away", text(reader.receive(WAIT)));
-            reader.close();
-            session.unsubscribe("interop.jms.reader");
-        }).run();
-    }
-
     private static void browse(Connection connection) throws Exception {
         Session session = session(connection);
         Queue queue = session.createQueue("interop.jms.browse");
@@ -176,5 +169,62 @@ public final class JmsScenarios {
         producer.send(session.createTextMessage("late"));
         equal("late", text(session.createConsumer(queue).receive(WAIT)));
         check(System.nanoTime() - sent >= 300_000_000L, "too early");
+    }
+
+    private static void listen(Connection connection) throws Exception {
+        Session session = session(connection);
+        Queue queue = session.createQueue("interop.jms.listen");
+        BlockingQueue<Message> got = new LinkedBlockingQueue<>();
+        session.createConsumer(queue).setMessageListener(got::add);
+        send(session(connection), queue, "one");
+        send(session(connection), queue, "two");
+        equal("one", text(got.poll(WAIT, TimeUnit.MILLISECONDS)));
+        equal("two", text(got.poll(WAIT, TimeUnit.MILLISECONDS)));
+    }
+
+    private static void priorityAndTimeToLive(Connection connection) throws Exception {
+        Session session = session(connection);
+        Queue queue = session.createQueue("interop.jms.priority");
+        MessageProducer producer = session.createProducer(queue);
+        producer.send(session.createTextMessage("too late"), DeliveryMode.NON_PERSISTENT, 4, 50);
+        Thread.sleep(300);
+        producer.send(session.createTextMessage("in time"), DeliveryMode.PERSISTENT, 7, 60_000);
+        Message got = session.createConsumer(queue).receive(WAIT);
+        equal("in time", text(got));
+        equal(7, got.getJMSPriority());
+        equal(DeliveryMode.PERSISTENT, got.getJMSDeliveryMode());
+        check(got.getJMSExpiration() > System.currentTimeMillis(), "expiration");
+    }
+
+    private static void requestAndReply(Connection connection) throws Exception {
+        Session server = session(connection);
+        Queue queue = server.createQueue("interop.jms.requests");
+        server.createConsumer(queue).setMessageListener(request -> {
+            try {
+                TextMessage reply = server.createTextMessage(text(request) + "!");
+                reply.setJMSCorrelationID(request.getJMSMessageID());
+                server.createProducer(null).send(request.getJMSReplyTo(), reply);
+            } catch (Exception problem) {
+                throw new IllegalStateException(problem);
+            }
+        });
+        Session session = session(connection);
+        TemporaryQueue replies = session.createTemporaryQueue();
+        TextMessage request = session.createTextMessage("who");
+        request.setJMSReplyTo(replies);
+        session.createProducer(queue).send(request);
+        Message reply = session.createConsumer(replies).receive(WAIT);
+        equal("who!", text(reply));
+        equal(request.getJMSMessageID(), reply.getJMSCorrelationID());
+    }
+
+    private static void context() throws Exception {
+        try (JMSContext context = factory.createContext("guest", "guest", JMSContext.AUTO_ACKNOWLEDGE)) {
+            Queue queue = context.createQueue("interop.jms.context");
+            context.createProducer().setProperty("colour", "blue").send(queue, "hello");
+            Message got = context.createConsumer(queue).receive(WAIT);
+            equal("hello", got.getBody(String.class));
+            equal("blue", got.getStringProperty("colour"));
+        }
     }
 }
