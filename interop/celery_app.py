@@ -1,6 +1,7 @@
 """The Celery application that the worker and the tests share."""
 
 import os
+import time
 from typing import Any
 
 from celery import Celery
@@ -11,6 +12,7 @@ app.conf.update(
     worker_send_task_events=True,
     task_send_sent_event=True,
     broker_connection_retry_on_startup=True,
+    worker_prefetch_multiplier=1,
 )
 
 
@@ -29,3 +31,14 @@ def fail_once(self: Any, number: int) -> int:
 @app.task
 def later(text: str) -> str:
     return text
+
+
+@app.task
+def doze(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+
+
+@app.task
+def total(numbers: list[int]) -> int:
+    return sum(numbers)

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery.exceptions import TaskRevokedError
 
 from interop.broker import BrokerProcess
 
 WORKER_SECONDS = 60.0
+WORKER: dict[str, Any] = {"destination": ["w@interop"], "timeout": 5.0, "limit": 1}
+"""Whom to ask, and not to wait for others."""
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +80,58 @@ def test_retry_and_countdown(app: Any) -> None:
     assert delayed.get(timeout=30) == "soon"
 
 
+def test_more_tasks_wait_for_their_time_than_are_prefetched(app: Any) -> None:
+    """All come through, none before its time."""
+    from interop.celery_app import later
+
+    began = time.monotonic()
+    waiting = [later.apply_async((str(number),), countdown=1.5) for number in range(10)]
+    assert [result.get(timeout=30) for result in waiting] == [str(number) for number in range(10)]
+    assert time.monotonic() - began >= 1.5
+
+
+def test_prefetch_is_what_the_worker_can_do(app: Any) -> None:
+    """Two processes, a multiplier of one: no more than two are reserved, and the rest wait in the queue."""
+    from interop.celery_app import doze
+
+    inspect = app.control.inspect(**WORKER)
+    results = [doze.delay(0.4) for _ in range(6)]
+    reserved = inspect.reserved()["w@interop"]
+    active = inspect.active()["w@interop"]
+    assert len(reserved) + len(active) <= 4
+    assert len({result.get(timeout=30) for result in results}) == 2
+
+
+def test_groups_and_chains(app: Any) -> None:
+    """Results of many tasks together, and of one after another. (rpc:// refuses chords itself.)"""
+    from celery import chain, group
+
+    from interop.celery_app import add, total
+
+    several = group(add.s(number, number) for number in range(20)).apply_async()
+    assert several.get(timeout=30) == [2 * number for number in range(20)]
+    assert chain(add.s(1, 2), add.s(4), add.s(8)).apply_async().get(timeout=30) == 15
+    assert total.delay([1, 2, 3]).get(timeout=30) == 6
+
+
+def test_a_revoked_task_does_not_run(app: Any) -> None:
+    """Revoking is a broadcast to all workers by a fanout exchange."""
+    from interop.celery_app import later
+
+    revoked = later.apply_async(("never",), countdown=2.0)
+    app.control.revoke(revoked.id, reply=True, **WORKER)
+    with pytest.raises(TaskRevokedError):
+        revoked.get(timeout=30)
+
+
 def test_remote_control(app: Any) -> None:
     """ping, inspect and pool control reach the worker and answer."""
-    assert app.control.ping(timeout=5) == [{"w@interop": {"ok": "pong"}}]
-    inspect = app.control.inspect(timeout=5)
+    assert app.control.ping(**WORKER) == [{"w@interop": {"ok": "pong"}}]
+    inspect = app.control.inspect(**WORKER)
+    assert inspect.ping() == {"w@interop": {"ok": "pong"}}
     assert "interop.celery_app.add" in inspect.registered()["w@interop"]
     assert inspect.stats()["w@interop"]["pool"]
-    assert app.control.pool_grow(1, reply=True, timeout=5)
+    assert app.control.pool_grow(1, reply=True, **WORKER)
 
 
 def test_events(app: Any) -> None:
