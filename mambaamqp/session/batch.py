@@ -68,12 +68,14 @@ def _restrain(session: "Session") -> None:
     if not any(channel.consumers for channel in session.channels.values()):
         for queue in session.reached:
             session.paced = hold_back(queue, session) or session.paced
-    if session.broker.alarm and not session.blocked:
-        _block(session)
+    if session.broker.alarm:
+        block(session)
 
 
-def _block(session: "Session") -> None:
+def block(session: "Session") -> None:
     """An alarm stands: no more publishes; the client is told if it understands that."""
+    if session.blocked:
+        return
     session.blocked = True
     session.broker.blocked.append(session)
     if session.understands("connection.blocked"):

@@ -250,7 +250,8 @@ class Session(Waiter):
             if self.understands("connection.blocked"):
                 self.send(0, Connection.Unblocked())
             self.heartbeat.received(now)
-            self.touch()
+            # The publish that has waited, and what came with it.
+            self._consume_batch()
 
     def shutdown(self, text: str, now: float) -> None:
         """The broker stops or an operator closes the connection: 320 with `text`."""

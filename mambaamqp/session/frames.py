@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mypy_extensions import i64
 
 from mambaamqp.errors import ChannelError, CommandInvalid, FrameFault, UnexpectedFrame
-from mambaamqp.session import basic, channels, topology
+from mambaamqp.session import basic, batch, channels, topology
 from mambaamqp.session.channel import Channel
 from mambaamqp.session.publishing import Plan
 from mambaamqp.wire import fast
@@ -45,7 +45,8 @@ def consume(session: "Session") -> None:
     """Work through the whole frames in `session.pending` from `session.at` on.
 
     Written for a compiler: numbers are native, and nothing is sliced out of the buffer that is not kept.
-    A fault leaves `session.at` behind the frame (or the whole publish) that caused it.
+    A fault leaves `session.at` behind the frame (or the whole publish) that caused it. A publish that comes
+    under an alarm stays where it is, with all that follows it, until the alarm is over.
     """
     if not session.greeted and not session.greet():
         return
@@ -53,6 +54,9 @@ def consume(session: "Session") -> None:
     if session.rights != rights:
         session.rights = rights
         channels.forget_routes(session)
+    alarmed = session.broker.alarm != ""
+    if alarmed:
+        session.plan = None
     data = session.pending
     end: i64 = len(data)
     at: i64 = session.at
@@ -84,6 +88,9 @@ def consume(session: "Session") -> None:
             and u32(data, at + 7) == fast.PUBLISH_INDEX
             and session.is_open
         ):
+            if alarmed:
+                batch.block(session)
+                return
             _publish(session, data, at, stop, end, number)
         else:
             session.at = stop + 1

@@ -9,7 +9,7 @@ from mambaamqp.config import Config, PermissionConfig, VhostConfig
 from mambaamqp.wire.framing import FRAME_HEARTBEAT, FRAME_METHOD
 from mambaamqp.wire.framing import frame as pack
 from tests.support import expect
-from tests.support.client import CAPABILITIES, Client, World, user_config
+from tests.support.client import CAPABILITIES, Client, World, publish_octets, user_config
 
 HEADER = b"AMQP\x00\x00\x09\x01"
 
@@ -424,7 +424,59 @@ def test_blocked_is_sent_when_the_connection_publishes(world: World, client: Cli
     assert not client.session.wants_read
     assert other.session.wants_read
     assert not other.of(commands.Connection.Blocked)
-    assert other.bodies_in("q") == [b"a"]
+
+
+def test_a_publish_under_an_alarm_waits_for_its_end(world: World, client: Client, other: Client) -> None:
+    """With all that its connection says after it; what it said before is done."""
+    client.queue("q")
+    client.confirm()
+    client.publish(b"before")
+    world.broker.set_alarm(True, False, world.now)
+    client.feed(
+        frame.marshal(commands.Queue.Declare(queue="r"), 1)
+        + publish_octets(b"a") * 2
+        + publish_octets(b"in frames", frame_size=4)
+        + frame.marshal(commands.Queue.Declare(queue="s"), 1)
+    )
+    assert [answer.queue for answer in client.of(commands.Queue.DeclareOk)] == ["q", "r"]
+    assert other.bodies_in("q") == [b"before"]
+    world.broker.set_alarm(False, True, world.now)
+    world.settle()
+    assert other.count("q") == 0
+    world.broker.set_alarm(False, False, world.now)
+    world.settle()
+
+    assert other.bodies_in("q") == [b"a", b"a", b"in frames"]
+    assert [answer.queue for answer in client.of(commands.Queue.DeclareOk)] == ["q", "r", "s"]
+    assert [client.of(commands.Basic.Ack)[-1].delivery_tag] == [4]
+    assert len(client.of(commands.Connection.Blocked)) == len(client.of(commands.Connection.Unblocked)) == 1
+
+
+def test_a_publish_under_way_when_the_alarm_comes_is_the_last(world: World, client: Client) -> None:
+    """It is here already, at least in part."""
+    client.queue("q")
+    octets = publish_octets(b"half")
+    client.feed(octets[:-4])
+    world.broker.set_alarm(True, False, world.now)
+    client.feed(octets[-4:])
+
+    assert client.world.broker.vhosts["/"].queues["q"].ready.count == 1
+    assert not client.session.wants_read
+
+
+def test_a_connection_that_ends_while_blocked_takes_its_publish_with_it(
+    world: World, client: Client, other: Client
+) -> None:
+    """It was never confirmed."""
+    client.queue("q")
+    world.broker.set_alarm(True, False, world.now)
+    client.publish(b"a")
+    client.session.shutdown("closed", world.now)
+    client.feed(frame.marshal(commands.Connection.CloseOk(), 0))
+    world.broker.set_alarm(False, False, world.now)
+    world.settle()
+
+    assert other.count("q") == 0
 
 
 @pytest.mark.parametrize(
