@@ -38,6 +38,10 @@ MAMBAAMQP_<SECTION>_<KEY> (MAMBAAMQP_LISTENER_PORT=5673), and {CONFIG_VARIABLE} 
 variables, variables over the file. `mambaamqp show-config` lists all keys."""
 
 
+CTL_HELP: Final = """The broker is found by its data directory: --data-dir, the configuration, or
+MAMBAAMQP_SERVER_DATA_DIR. MAMBAAMQP_CONTROL_SOCKET names the socket itself."""
+
+
 class DefaultGroup(click.Group):
     """A group whose missing command is `serve`, so that `mambaamqp --port 0` works."""
 
@@ -47,13 +51,15 @@ class DefaultGroup(click.Group):
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "bench", "store"])
+        return sorted([*super().list_commands(ctx), "bench", "ctl", "store"])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "bench":
             from mambaamqp.bench.command import bench  # late: nobody else needs what it needs
 
             return bench
+        if cmd_name == "ctl":
+            return ctl_command()
         if cmd_name == "store":
             from mambaamqp.offline.command import store
 
@@ -158,6 +164,30 @@ def hash_password(password: str) -> None:
 data_dir_option = click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Directory of the journal."
 )
+
+
+def ctl_command() -> click.Group:
+    """`ctl`, told by flags, variables and the configuration where the broker's socket is."""
+    from mambaamqp.ctl.asking import register
+    from mambaamqp.ctl.command import ctl
+
+    @click.group("ctl", commands=ctl.commands, help=ctl.help, epilog=CTL_HELP)
+    @config_option
+    @data_dir_option
+    @click.option("--socket", type=click.Path(path_type=Path), help="The control socket itself.")
+    @click.option("--json", "as_json", is_flag=True, help="JSON instead of text for people.")
+    @click.pass_context
+    def command(
+        ctx: click.Context,
+        config_path: Path | None,
+        data_dir: Path | None,
+        socket: Path | None,
+        as_json: bool,
+    ) -> None:
+        config = _load(config_path, {"server.data_dir": data_dir})
+        ctx.obj = register(config, socket, as_json)
+
+    return command
 
 
 @main.group()

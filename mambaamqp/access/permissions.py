@@ -180,6 +180,8 @@ class Access:
         self._topic_permissions: dict[tuple[str, str], dict[str, Permission]] = {}
         self.configured: frozenset[str] = frozenset()
         """Users of the configuration, of which nothing else may say otherwise."""
+        self.configured_vhosts: frozenset[str] = frozenset()
+        """Virtual hosts of the configuration, which are there at every start."""
         self._stand_in = ""
         """The user that is there because there is no other."""
         self._verified = VerifiedCache()
@@ -193,6 +195,7 @@ class Access:
         access = cls(loopback_users=config.access.loopback_users, mechanisms=config.access.mechanisms)
         for vhost in config.vhosts:
             access.add_vhost(vhost.name)
+        access.configured_vhosts = frozenset(access.vhosts)
         for row in config.permissions:
             access.set_permission(row.user, row.vhost, _permission(row))
         for user in config.users:
@@ -272,6 +275,15 @@ class Access:
         bound = {name: rule.bound(user_name, vhost) for name, rule in permissions.items()}
         self._topic_permissions[user_name, vhost] = bound
         self._changed()
+
+    @property
+    def stand_in(self) -> str:
+        """The name of the user that is there because nobody asked for another one; "" without one."""
+        return self._stand_in
+
+    def is_configured(self, user_name: str, vhost: str) -> bool:
+        """Whether the configuration says what the user may do in the virtual host."""
+        return user_name in self.configured and vhost in self.configured_vhosts
 
     def retire_stand_in(self) -> None:
         """Somebody else may log in now: the user that nobody asked for goes, with its permissions."""

@@ -120,12 +120,20 @@ def apply_user_limits(broker: "Broker", vhost_name: str, name: str, value: Value
 
 
 def apply_permission(broker: "Broker", vhost_name: str, name: str, value: Value | None) -> None:
-    if name in broker.access.configured:
+    if broker.access.is_configured(name, vhost_name):
         return
     if value is None:
         broker.access.clear_permission(name, vhost_name)
     else:
         broker.access.set_permission(name, vhost_name, parse_permission(value))
+
+
+def apply_stand_in(broker: "Broker", vhost_name: str, name: str, value: Value | None) -> None:
+    """Whoever stood in for others does so no more; what is said about its routing keys still counts."""
+    broker.access.retire_stand_in()
+    for vhost, user, topics in broker.parameters.of("topic_permission"):
+        if user == name:
+            apply_topics(broker, vhost, user, topics)
 
 
 def apply_topics(broker: "Broker", vhost_name: str, name: str, value: Value | None) -> None:

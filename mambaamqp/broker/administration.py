@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from mambaamqp.access.permissions import Actor, authorize_tag
 from mambaamqp.access.users import ADMINISTRATOR, POLICYMAKER
-from mambaamqp.broker import accounts, admission, parameters, policy
+from mambaamqp.broker import accounts, admission, description, parameters, policy
 from mambaamqp.broker.admission import parse_limits
 from mambaamqp.broker.broker import Broker
+from mambaamqp.broker.topology import find_queue
 from mambaamqp.broker.vhost import VirtualHost
 from mambaamqp.errors import NotFound, PreconditionFailed
 
@@ -77,6 +78,38 @@ def set_vhost(broker: Broker, actor: Actor, name: str, value: dict[str, Any]) ->
     """Have a virtual host (`description`, `tags`, `default_queue_type`, `tracing`)."""
     authorize_tag(actor, ADMINISTRATOR)
     broker.parameters.put(parameters.VHOST, checked_name(name), "", accounts.check_vhost(name, value))
+
+
+def pause_queue(vhost: VirtualHost, actor: Actor, name: str) -> None:
+    """Deliver nothing of a queue until it is resumed, after a restart too if the queue is there then."""
+    authorize_tag(actor, ADMINISTRATOR)
+    queue = find_queue(vhost, owner_of(vhost, name), name)
+    if queue.paused:
+        return
+    if queue.journaled:
+        _set(vhost, parameters.PAUSED, name, {"paused": True})
+    else:
+        queue.pause()
+    vhost.broker.events.tell("queue.paused", description.of_queue(queue))
+
+
+def resume_queue(vhost: VirtualHost, actor: Actor, name: str) -> None:
+    """Deliver again, at once."""
+    authorize_tag(actor, ADMINISTRATOR)
+    queue = find_queue(vhost, owner_of(vhost, name), name)
+    if not queue.paused:
+        return
+    if queue.journaled:
+        _clear(vhost, parameters.PAUSED, name, "paused queue")
+    else:
+        queue.resume()
+    vhost.broker.events.tell("queue.resumed", description.of_queue(queue))
+
+
+def owner_of(vhost: VirtualHost, name: str) -> object | None:
+    """In whose name an administrator asks: an exclusive queue is locked for all but its connection."""
+    queue = vhost.queues.get(name)
+    return None if queue is None or queue.hidden else queue.owner
 
 
 def checked_name(name: str) -> str:

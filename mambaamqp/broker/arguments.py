@@ -6,7 +6,7 @@ too know `x-delivery-limit` (which must be a number) and `x-consumer-timeout`, `
 1, and a stream is refused with a clear 540 until there are streams.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from mambaamqp.broker.argument_values import (
     CONSUMER_CHECKS,
@@ -120,6 +120,17 @@ class QueueArguments:
         self.retry = NO_RETRY
         self.unique_by: str | None = None
         """The header by which duplicates are known, if there are to be none."""
+        self.dead_letter_strategy = "at-most-once"
+
+    @property
+    def at_least_once(self) -> bool:
+        """Whether no dead letter may be lost; only a quorum queue that does not drop its head can do that."""
+        return (
+            self.dead_letter_strategy == "at-least-once"
+            and self.queue_type == "quorum"
+            and self.overflow == "reject-publish"
+            and self.dead_letter_exchange is not None
+        )
 
 
 def parse_queue_arguments(
@@ -188,7 +199,8 @@ def stored_queue_arguments(
     arguments.max_priority = table.get("x-max-priority")
     arguments.single_active_consumer = bool(table.get("x-single-active-consumer"))
     arguments.consumer_timeout_ms = table.get("x-consumer-timeout")
-    arguments.retry = retry_of(table)
+    arguments.dead_letter_strategy = table.get("x-dead-letter-strategy") or "at-most-once"
+    arguments.retry = retry_of(table, {})
     arguments.unique_by = HEADER if table.get("x-message-deduplication") is True else None
     default_limit = quorum_delivery_limit if arguments.queue_type == "quorum" else None
     limit = table.get("x-delivery-limit")
@@ -203,19 +215,24 @@ def typed(table: Table, queue_type: str) -> Table:
     return Table(splice(table.raw, {"x-queue-type": encode_value(queue_type)}, frozenset()))
 
 
-def retry_of(table: Table) -> Retry:
-    """The delay of what comes back to a queue."""
-    kind = table.get("x-delayed-retry-type") or "disabled"
-    min_ms = table.get("x-delayed-retry-min")
+def retry_of(table: Table, definition: dict[str, Any]) -> Retry:
+    """The delay of what comes back to a queue with these arguments, or else with those of a policy."""
+    kind = _delayed_retry(table, definition, "type") or "disabled"
+    min_ms = _delayed_retry(table, definition, "min")
     if kind == "disabled" or not min_ms:
         return NO_RETRY
     return Retry(
         kind,
         min_ms,
-        table.get("x-delayed-retry-max"),
-        table.get("x-delayed-retry-backoff") == "exponential",
-        table.get("x-delayed-retry-jitter") or 0,
+        _delayed_retry(table, definition, "max"),
+        _delayed_retry(table, definition, "backoff") == "exponential",
+        _delayed_retry(table, definition, "jitter") or 0,
     )
+
+
+def _delayed_retry(table: Table, definition: dict[str, Any], part: str) -> Any:
+    own = table.get(f"x-delayed-retry-{part}")
+    return definition.get(f"delayed-retry-{part}") if own is None else own
 
 
 def queue_type_of(table: Table) -> str:

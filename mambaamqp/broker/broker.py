@@ -301,6 +301,19 @@ class Broker:
             vhost = self.vhosts[name] = VirtualHost(self, name)
         return vhost
 
+    def forget_vhost(self, name: str) -> None:
+        """A virtual host is gone, with all that was set in it and the rights there."""
+        self.vhosts.pop(name, None)
+        self.parameters.forget_vhost(name)
+        self.access.remove_vhost(name)
+
+    def dismiss(self, text: str, *, user_name: str = "", vhost: str = "") -> int:
+        """Close the connections of a user, or those into a virtual host, with 320; how many they were."""
+        holders = [holder for holder in self.holders if holder.belongs_to(user_name, vhost)]
+        for holder in holders:
+            holder.shutdown(text, self.now)
+        return len(holders)
+
     def token(self) -> str:
         """A name part that nobody can guess: 16 random octets in 22 characters of URL-safe base 64."""
         return b64encode(self.random.randbytes(16), b"-_").decode().rstrip("=")

@@ -50,6 +50,15 @@ class Consumer:
             self.queue.touch()
 
 
+def first_by_priority(consumers: list[Consumer]) -> Consumer:
+    """Of consumers in the order in which they came, the first of the highest priority."""
+    best = consumers[0]
+    for consumer in consumers[1:]:
+        if consumer.priority > best.priority:
+            best = consumer
+    return best
+
+
 class Rotation:
     """Whose turn it is among the consumers of one queue."""
 

@@ -25,6 +25,8 @@ Entry = dict[str, Any]
 
 SALTED_BYTES: Final = {48: "rabbit_password_hashing_sha256", 92: "rabbit_password_hashing_sha512"}
 """Characters of RabbitMQ's two hashes in base 64 → their names."""
+PORTION: Final = 200
+"""Entries that a running broker takes over in one go."""
 SAID_ELSEWHERE: Final = frozenset(
     {"rabbit_version", "rabbitmq_version", "product_name", "product_version", "rabbitmq_definition_format"}
     | {"original_cluster_name", "explanation", "original_vhost_name", "metadata"}
@@ -63,6 +65,22 @@ class Import:
             self.reports.append(f"{section}: {_named(entry)}: {text}")
 
 
+def portions(document: Entry, entries_max: int = PORTION) -> Iterator[Entry]:
+    """A document cut into smaller ones, in the order in which things need each other.
+
+    A running broker takes one after the other over, and does its other work in between.
+    """
+    for section in SECTIONS:
+        entries = document.get(section, [])
+        if not isinstance(entries, list):
+            yield {section: entries}
+            continue
+        for at in range(0, len(entries), entries_max):
+            yield {section: entries[at : at + entries_max]}
+    rest = {section: document[section] for section in document.keys() - SECTIONS.keys()}
+    yield {section: "left out" for section in rest if rest[section]}
+
+
 def _named(entry: Any) -> str:
     """Which entry it was; nothing secret."""
     if not isinstance(entry, dict):
@@ -80,6 +98,8 @@ def _vhost(broker: "Broker", entry: Entry) -> None:
         for key in ("description", "tags", "default_queue_type")
         if said.get(key) not in (None, "", [])
     }
+    if (broker.parameters.get(parameters.VHOST, name, "") or {}).get("tracing"):
+        value["tracing"] = True
     broker.parameters.put(parameters.VHOST, name, "", accounts.check_vhost(name, value))
 
 

@@ -1,9 +1,13 @@
-"""Queues, exchanges and bindings in words, under RabbitMQ's names: what events say of them."""
+"""Queues, exchanges and bindings in words, under RabbitMQ's names: what events and lists say of them."""
+
+from base64 import b64encode
+from decimal import Decimal
+from typing import Any
 
 from mambaamqp.broker.binding import Binding
 from mambaamqp.broker.exchanges import Exchange
 from mambaamqp.broker.queue import Queue
-from mambaamqp.wire.table import Value
+from mambaamqp.wire.table import Table, Timestamp, Value
 
 Facts = dict[str, Value]
 
@@ -45,3 +49,18 @@ def of_binding(binding: Binding) -> Facts:
         "routing_key": binding.routing_key,
         "arguments": binding.arguments.values,
     }
+
+
+def plain(value: Any) -> Any:
+    """A value of a field table as JSON has it: octets in base64, decimals as text, timestamps as seconds."""
+    if isinstance(value, Table):
+        return plain(value.values)
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, bytes):
+        return {"base64": b64encode(value).decode()}
+    if isinstance(value, Timestamp):
+        return value.seconds
+    return str(value) if isinstance(value, Decimal) else value

@@ -33,7 +33,13 @@ USER_LIMITS: Final = "user-limits"
 PERMISSION: Final = "permission"
 TOPIC_PERMISSION: Final = "topic_permission"
 """Under the name of the user, as permissions; all its exchanges together."""
+PAUSED: Final = "paused"
+"""Under the name of a queue to which nothing is delivered until further notice."""
+STAND_IN: Final = "stand_in"
+"""Under the name of the user that was there for want of others, until somebody changed users."""
 
+UNTOLD: Final = frozenset({PAUSED, STAND_IN})
+"""What is no event by itself."""
 EVENTS: Final[dict[str, tuple[str, str, str]]] = {
     POLICY: ("policy.set", "policy.set", "policy.cleared"),
     VHOST: ("vhost.created", "vhost.metadata.set", "vhost.deleted"),
@@ -95,6 +101,8 @@ class Parameters:
     def _tell(self, key: Key, value: dict[str, Any] | None) -> None:
         """Let who listens know of a change that comes."""
         component, vhost, name = key
+        if component in UNTOLD:
+            return
         kinds = EVENTS.get(component, ("parameter.set", "parameter.set", "parameter.cleared"))
         kind = kinds[2] if value is None else kinds[1] if key in self.values else kinds[0]
         facts: dict[str, Any] = {"component": component, "vhost": vhost, "name": name}
@@ -147,6 +155,14 @@ def _operator_policy(broker: "Broker", vhost_name: str, name: str, value: dict[s
     vhost.govern()
 
 
+def _paused(broker: "Broker", vhost_name: str, name: str, value: dict[str, Any] | None) -> None:
+    queue = broker.put_vhost(vhost_name).queues.get(name)
+    if queue is not None and value is None:
+        queue.resume()
+    elif queue is not None:
+        queue.pause()
+
+
 def _have(
     policies: dict[str, policy.Policy], name: str, value: dict[str, Any] | None, *, operator: bool
 ) -> None:
@@ -164,4 +180,6 @@ APPLIED: Final[dict[str, Callable[["Broker", str, str, dict[str, Any] | None], N
     USER_LIMITS: accounts.apply_user_limits,
     PERMISSION: accounts.apply_permission,
     TOPIC_PERMISSION: accounts.apply_topics,
+    STAND_IN: accounts.apply_stand_in,
+    PAUSED: _paused,
 }

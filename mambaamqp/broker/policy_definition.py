@@ -8,9 +8,23 @@ that before the policy. Refuses to know which queues a policy is about. Source: 
 from collections.abc import Callable
 from typing import Any, Final
 
-from mambaamqp.broker.argument_values import AGE_UNITS, LOCATORS, OVERFLOWS, STRATEGIES
-from mambaamqp.broker.arguments import DELIVERY_LIMIT_DEFAULT, QueueArguments, stored_queue_arguments
+from mambaamqp.broker.argument_values import (
+    AGE_UNITS,
+    BACKOFFS,
+    LOCATORS,
+    OVERFLOWS,
+    PERCENT_MAX,
+    RETRY_TYPES,
+    STRATEGIES,
+)
+from mambaamqp.broker.arguments import (
+    DELIVERY_LIMIT_DEFAULT,
+    QueueArguments,
+    retry_of,
+    stored_queue_arguments,
+)
 from mambaamqp.broker.deduplication import HEADER
+from mambaamqp.broker.retry import DELAY_MS_MAX
 from mambaamqp.broker.terms import term
 from mambaamqp.errors import PreconditionFailed
 from mambaamqp.wire.table import INTEGER_MAX, INTEGER_MIN, Table
@@ -52,6 +66,22 @@ def _strategy(value: Any) -> bool:
     return value in STRATEGIES
 
 
+def _retry_type(value: Any) -> bool:
+    return value in RETRY_TYPES
+
+
+def _delay(value: Any) -> bool:
+    return _non_negative(value) and value <= DELAY_MS_MAX
+
+
+def _backoff(value: Any) -> bool:
+    return value in BACKOFFS
+
+
+def _percentage(value: Any) -> bool:
+    return _non_negative(value) and value <= PERCENT_MAX
+
+
 def _locator(value: Any) -> bool:
     return value in LOCATORS
 
@@ -82,6 +112,12 @@ KEYS: Final[dict[str, Check]] = {
     "consumer-timeout": (_non_negative, "is not a valid consumer timeout"),
     "dead-letter-exchange": (_text, "is not a valid dead letter exchange name"),
     "dead-letter-routing-key": (_text, "is not a valid dead letter routing key"),
+    "dead-letter-strategy": (_strategy, "is not a valid dead letter strategy"),
+    "delayed-retry-backoff": (_backoff, "is not a valid delayed retry backoff"),
+    "delayed-retry-jitter": (_percentage, "is not a valid delayed retry jitter"),
+    "delayed-retry-max": (_delay, "is not a valid delayed retry max"),
+    "delayed-retry-min": (_delay, "is not a valid delayed retry min"),
+    "delayed-retry-type": (_retry_type, "is not a valid delayed retry type"),
     "delivery-limit": (_integer, "is not a valid delivery limit"),
     "expires": (_positive, "is not a valid queue expiry"),
     "max-length": (_non_negative, "is not a valid maximum length"),
@@ -96,7 +132,6 @@ KEYS: Final[dict[str, Check]] = {
 """What has an effect here: whether a value is legal, and RabbitMQ's words if not."""
 
 WITHOUT_EFFECT: Final[dict[str, Check]] = {
-    "dead-letter-strategy": (_strategy, "is not a valid dead letter strategy"),
     "ha-mode": (_anything, ""),
     "ha-params": (_anything, ""),
     "ha-promote-on-failure": (_anything, ""),
@@ -208,6 +243,9 @@ def arguments_under(
         arguments.overflow = definition.get("overflow", arguments.overflow)
     if "x-message-deduplication" not in table and definition.get("x-message-deduplication"):
         arguments.unique_by = HEADER
+    if table.get("x-dead-letter-strategy") is None:
+        arguments.dead_letter_strategy = definition.get("dead-letter-strategy", "at-most-once")
+    arguments.retry = retry_of(table, definition)
     limit = definition.get("delivery-limit")
     if limit is not None:
         own = table.get("x-delivery-limit")

@@ -11,12 +11,13 @@ in the middle of a batch (get, declare-ok, a length limit) calls `dispatch` firs
 
 from typing import TYPE_CHECKING
 
+from mambaamqp.broker import emptying
 from mambaamqp.broker.arguments import QueueArguments
-from mambaamqp.broker.asleep import is_journaled
-from mambaamqp.broker.consumers import Consumer, Rotation
+from mambaamqp.broker.consumers import Consumer, Rotation, first_by_priority
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.entry import DELAYED, GONE, NEVER, READY, UNACKED, Entry
 from mambaamqp.broker.expiry import Expiry
+from mambaamqp.broker.kept import Kept
 from mambaamqp.broker.message import Message
 from mambaamqp.broker.pace import Pace
 from mambaamqp.broker.policy import NO_RULE
@@ -69,11 +70,15 @@ class Queue(Destination):
         """A quorum queue keeps transient messages too."""
         self.ready: Ready = ready_for(arguments.queue_type, arguments.max_priority, self)
         self.delayed = Delayed()
+        self.kept = Kept()
         self.unacked = 0
         self.next_position = 1
         self.pace = Pace()
         self.consumers: list[Consumer] = []
         self.rotation = Rotation()
+        self.paused = False
+        self.last_active: Consumer | None = None
+        """Of a paused queue with a single active consumer: who that was."""
         self.had_consumer = False
         self.dirty = False
         self.deleted = False
@@ -86,7 +91,7 @@ class Queue(Destination):
         """(position, delivery count) of what sleeps and is to be written like what has returned."""
         self.settling = False
         self.unique: Unique | None = None
-        self.rejects = self.bounded = self.selective = False
+        self.rejects = self.bounded = self.selective = self.loses_no_dead = False
         self._take_bounds()
         if arguments.expires_ms is not None:
             self._appoint_expiry()
@@ -95,6 +100,7 @@ class Queue(Destination):
         arguments = self.arguments
         self.rejects = arguments.overflow in ("reject-publish", "reject-publish-dlx")
         self.bounded = arguments.max_length is not None or arguments.max_length_bytes is not None
+        self.loses_no_dead = arguments.at_least_once
         header = arguments.unique_by
         if header != (None if self.unique is None else self.unique.header):
             self.unique = None if header is None else Unique(header)
@@ -157,7 +163,9 @@ class Queue(Destination):
         """Whether a reject-publish limit stands against `count` more messages of `body_bytes` together."""
         if not (self.bounded and self.rejects):
             return False
-        return self._over(self.ready.count + count, self.ready.body_bytes + body_bytes)
+        kept = self.kept
+        count += self.ready.count + len(kept)
+        return self._over(count, self.ready.body_bytes + kept.body_bytes + body_bytes)
 
     def admit(self, message: Message) -> Entry:
         """A new entry at the end of the queue, not yet waiting: `push` lets it in once it is journaled."""
@@ -356,44 +364,13 @@ class Queue(Destination):
 
     def purge(self) -> int:
         """Drop all that waits; returns how many. Unacknowledged entries stay."""
-        self.dispatch()
-        count = self.ready.count + len(self.delayed)
-        for delayed in self.delayed.take_all():
-            self.settle_unseen(delayed)
-        while True:
-            if (asleep := self.ready.pop_asleep()) is not None:
-                self.broker.pager.release(asleep)
-                for slot in asleep.slots():
-                    if is_journaled(slot):
-                        self.note_settled(slot[0])
-            elif (entry := self.ready.pop()) is not None:
-                self.settle_unseen(entry)
-            else:
-                self.recall()
-                return count
+        count = emptying.purge(self)
+        self.recall()
+        return count
 
     def drain(self) -> int:
         """The queue is being deleted: release all that waits without a word to the journal."""
-        self.deleted = True
-        self.pace.release(self.broker.now)
-        count = self.ready.count
-        for delayed in self.delayed.take_all():
-            self.settle_unseen(delayed)
-        while True:
-            if (asleep := self.ready.pop_asleep()) is not None:
-                self.broker.pager.release(asleep)
-            elif (entry := self.ready.pop()) is not None:
-                entry.state = GONE
-                if entry.journaled:
-                    self.broker.release(entry)
-            else:
-                break
-        self.settled.clear()
-        self.returned.clear()
-        self.marks.clear()
-        self.expiry.clear()
-        self.broker.agenda.cancel(self)
-        return count
+        return emptying.drain(self)
 
     def _bury(self, entry: Entry, reason: str) -> None:
         """An entry out of the line (or unacknowledged no more) dies: to the dead-letter exchange, if any."""
@@ -435,9 +412,11 @@ class Queue(Destination):
                 self._expire(entry)
         for entry in self.delayed.due(now):
             self._put_back(entry)
+        self.kept.try_again(self)
         # What is gone at the front would stay in memory until somebody takes what is behind it.
         self.ready.peek()
-        self.broker.agenda.schedule(self, min(self.expiry.deadline(), self.delayed.next_moment()))
+        moment = min(self.expiry.deadline(), self.delayed.next_moment(), self.kept.next_attempt)
+        self.broker.agenda.schedule(self, moment)
         expires_ms = self.arguments.expires_ms
         if expires_ms is None or self.consumers:
             return False
@@ -468,10 +447,7 @@ class Queue(Destination):
         """Let a consumer in; exclusivity has been checked."""
         self.consumers.append(consumer)
         self.had_consumer = True
-        if self.arguments.single_active_consumer:
-            self._choose_active()
-        else:
-            self._activate(consumer)
+        self._activate_some([consumer])
 
     def remove_consumer(self, consumer: Consumer) -> None:
         """Let a consumer go; what it holds stays unacknowledged."""
@@ -479,18 +455,38 @@ class Queue(Destination):
         self.rotation.forget(consumer)
         consumer.active = False
         if self.arguments.single_active_consumer:
-            self._choose_active()
+            self._activate_some([])
         if not self.consumers:
             self.use()
 
-    def _choose_active(self) -> None:
-        """Of a single-active-consumer queue: one consumer stays until it goes; then the best of the rest."""
-        if self.consumers and not any(consumer.active for consumer in self.consumers):
-            best = self.consumers[0]
-            for consumer in self.consumers[1:]:
-                if consumer.priority > best.priority:
-                    best = consumer
-            self._activate(best)
+    def pause(self) -> None:
+        """Deliver nothing from now on; consumers stay, and nobody who publishes waits for them."""
+        self.paused = True
+        for consumer in self.consumers:
+            if consumer.active:
+                self.last_active = consumer
+            self.rotation.forget(consumer)
+            consumer.active = False
+        self.pace.release(self.broker.now)
+
+    def resume(self) -> None:
+        """Deliver again, to all consumers in turn, or to the one who was the active one."""
+        self.paused = False
+        last, self.last_active = self.last_active, None
+        if last is not None and last in self.consumers and self.arguments.single_active_consumer:
+            self._activate(last)
+        else:
+            self._activate_some(self.consumers)
+
+    def _activate_some(self, consumers: list[Consumer]) -> None:
+        """Let consumers have messages; where one only may, one of all stays until it goes."""
+        if self.paused:
+            return
+        if not self.arguments.single_active_consumer:
+            for consumer in consumers:
+                self._activate(consumer)
+        elif self.consumers and not any(consumer.active for consumer in self.consumers):
+            self._activate(first_by_priority(self.consumers))
 
     def _activate(self, consumer: Consumer) -> None:
         consumer.active = True

@@ -73,11 +73,11 @@ class Replay:
         self.broker.put_vhost(record.name)
 
     def _delete_vhost(self, record: records.VhostDelete, segment: Segment) -> None:
-        vhost = self.broker.vhosts.pop(record.name, None)
+        vhost = self.broker.vhosts.get(record.name)
         if vhost is not None:
             for queue in list(vhost.queues.values()):
                 self._drop_queue(queue)
-            self.broker.parameters.forget_vhost(record.name)
+            self.broker.forget_vhost(record.name)
 
     def _parameter(self, record: records.Parameter, segment: Segment) -> None:
         self.broker.parameters.restore(record.component, record.vhost, record.name, record.value)

@@ -16,6 +16,7 @@ from mambaamqp.broker.entry import GONE, Entry
 from mambaamqp.broker.exchanges import Exchange
 from mambaamqp.broker.firehose import Firehose
 from mambaamqp.broker.message import Message, address_of, names_of
+from mambaamqp.broker.parameters import PAUSED
 from mambaamqp.broker.policy import EXCHANGE, QUEUES, Policies
 from mambaamqp.broker.policy_definition import arguments_under
 from mambaamqp.broker.queue import Queue
@@ -126,6 +127,8 @@ class VirtualHost:
             return 0
         if queue.journaled:
             self.broker.journal.append(records.queue_delete(queue.serial))
+        if queue.paused:
+            self.broker.parameters.clear(PAUSED, self.name, queue.name)
         count = queue.drain()
         emptied = self.forget_queue(queue)
         for consumer in list(queue.consumers):
@@ -349,6 +352,9 @@ class VirtualHost:
         queue = entry.queue
         message = self._risen(entry, reason)
         targets = [] if message is None else self._resting_places(message, queue)
+        if queue.loses_no_dead and not queue.deleted and not self._all_take(message, targets):
+            queue.kept.keep(queue, entry, reason)
+            return
         journal = self.broker.journal
         journal.begin_atom()
         if entry.journaled:
@@ -358,6 +364,13 @@ class VirtualHost:
         if message is not None and targets:
             self.enqueue(message, targets)
         journal.end_atom()
+
+    def _all_take(self, message: Message | None, targets: list[Queue]) -> bool:
+        """Whether a dead letter has somewhere to go, and nobody there refuses it."""
+        if message is None or not targets:
+            return False
+        refusing = [target for target in targets if target.refuses(message)]
+        return not refusing
 
     def _risen(self, entry: Entry, reason: str) -> Message | None:
         """The message as it goes to the dead-letter exchange; None without one."""

@@ -24,6 +24,14 @@ class Waiter:
         """The alarm that blocked this publisher is over."""
         raise NotImplementedError
 
+    def belongs_to(self, user_name: str, vhost: str) -> bool:
+        """Whether it is a connection of that user, or into that virtual host; "" is nobody's name."""
+        raise NotImplementedError
+
+    def shutdown(self, text: str, now: float) -> None:
+        """Close the connection: 320 with `text`."""
+        raise NotImplementedError
+
     def outstanding(self) -> "list[Entry]":
         """Everything that was delivered here and is not acknowledged, held in a transaction or not."""
         raise NotImplementedError

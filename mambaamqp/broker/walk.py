@@ -50,7 +50,7 @@ class Walk:
         if self._queues:
             queue = self._queues.pop()
             self._lines = queue.ready.all_lines()
-            return queue.delayed.entries()
+            return queue.delayed.entries() + queue.kept.entries()
         return self._step_held()
 
     def let_go(self) -> None:

@@ -36,6 +36,10 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 
 
+CONTROL_SOCKET: Final = "control.sock"
+"""In the data directory."""
+
+
 def default_data_dir() -> Path:
     """Where the store lives when nobody says: one rule for every account, root included.
 
@@ -261,6 +265,24 @@ class DefinitionsConfig:
     )
 
 
+@attrs.frozen
+class ControlConfig:
+    """The door for `mambaamqp ctl`, for the broker's own account and root only."""
+
+    SECTION: ClassVar[str] = "control"
+
+    socket: str = text(
+        "",
+        'Unix-domain socket of `mambaamqp ctl`; "" is control.sock in the data directory, "off" none.',
+    )
+
+    def socket_path(self, data_dir: Path) -> Path | None:
+        """Where the socket is; None: there is none."""
+        if self.socket == "off":
+            return None
+        return Path(self.socket).expanduser() if self.socket else data_dir / CONTROL_SOCKET
+
+
 def _mechanisms(instance: Any, attribute: "attrs.Attribute[Any]", value: tuple[str, ...]) -> None:
     unknown = [mechanism for mechanism in value if mechanism not in ("PLAIN", "AMQPLAIN")]
     if not value or unknown:
@@ -395,6 +417,7 @@ class Config:
     store: StoreConfig = attrs.field(factory=StoreConfig)
     definitions: DefinitionsConfig = attrs.field(factory=DefinitionsConfig)
     compatibility: CompatibilityConfig = attrs.field(factory=CompatibilityConfig)
+    control: ControlConfig = attrs.field(factory=ControlConfig)
     access: AccessConfig = attrs.field(factory=AccessConfig)
     log: LogConfig = attrs.field(factory=LogConfig)
     users: tuple[UserConfig, ...] = attrs.field(factory=_default_users, converter=tuple)

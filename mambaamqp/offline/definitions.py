@@ -10,10 +10,10 @@ from typing import Any
 from mambaamqp.access import Access
 from mambaamqp.broker.broker import Broker
 from mambaamqp.broker.definitions import Import, exported
+from mambaamqp.broker.description import plain
 from mambaamqp.config import Compatibility, Config
 from mambaamqp.config.definitions import read_definitions
 from mambaamqp.offline import state
-from mambaamqp.offline.dump import plain
 from mambaamqp.store.disk import Disk
 from mambaamqp.store.journal import deaf_journal
 from mambaamqp.store.recovery import open_store

@@ -7,34 +7,18 @@ with `diff`. Bodies are told by size and SHA-256, or given in base64 when asked 
 import json
 from base64 import b64encode
 from collections.abc import Iterator
-from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
 from mambaamqp.broker.broker import Broker
+from mambaamqp.broker.description import plain
 from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.message import names_of
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.vhost import VirtualHost
 from mambaamqp.wire import properties
-from mambaamqp.wire.table import Table, Timestamp
 
 FORMAT = 1
-
-
-def plain(value: Any) -> Any:
-    """A value of a field table as JSON has it: octets in base64, decimals as text, timestamps as seconds."""
-    if isinstance(value, Table):
-        return plain(value.values)
-    if isinstance(value, dict):
-        return {name: plain(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if isinstance(value, bytes):
-        return {"base64": b64encode(value).decode()}
-    if isinstance(value, Timestamp):
-        return value.seconds
-    return str(value) if isinstance(value, Decimal) else value
 
 
 def lines(broker: Broker, *, bodies: bool = False) -> Iterator[str]:

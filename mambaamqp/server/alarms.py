@@ -28,7 +28,7 @@ Report = Callable[[bool, bool], None]
 
 
 class Alarms:
-    """Two alarms. Figures and marks are bytes."""
+    """Two alarms. Figures and marks are bytes; a mark may be changed, and counts from the next look."""
 
     def __init__(
         self,
@@ -42,10 +42,10 @@ class Alarms:
     ) -> None:
         self.memory = False
         self.disk = False
-        self._memory_bytes = memory_bytes
-        self._memory_bytes_high = memory_bytes_high
-        self._disk_free_bytes = disk_free_bytes
-        self._disk_free_bytes_min = disk_free_bytes_min
+        self.memory_bytes = memory_bytes
+        self.memory_bytes_high = memory_bytes_high
+        self.disk_free_bytes = disk_free_bytes
+        self.disk_free_bytes_min = disk_free_bytes_min
         self._report = report
         self._relieve = relieve
 
@@ -64,17 +64,17 @@ class Alarms:
         near = (
             self.memory
             or self.disk
-            or resident > NEAR * self._memory_bytes_high
-            or NEAR * free < self._disk_free_bytes_min
+            or resident > NEAR * self.memory_bytes_high
+            or NEAR * free < self.disk_free_bytes_min
         )
         return CHECK_SECONDS_NEAR if near else CHECK_SECONDS
 
     def _look_at_memory(self) -> int:
-        high = self._memory_bytes_high
-        resident = self._memory_bytes()
+        high = self.memory_bytes_high
+        resident = self.memory_bytes()
         if self.memory:
             self._relieve()
-            resident = self._memory_bytes()
+            resident = self.memory_bytes()
             if resident < MEMORY_CLEARS_BELOW * high:
                 self.memory = False
                 log.warning("memory alarm is over: %d bytes resident, the mark is %d", resident, high)
@@ -86,9 +86,9 @@ class Alarms:
         return resident
 
     def _look_at_disk(self) -> int:
-        least = self._disk_free_bytes_min
+        least = self.disk_free_bytes_min
         try:
-            free = self._disk_free_bytes()
+            free = self.disk_free_bytes()
         except Exception as error:
             # Not knowing is not an alarm: a disk that really fails shows at the next commit.
             log.error("free disk space is unknown: %s", error)

@@ -57,6 +57,7 @@ class Node:
         sync_interval_seconds: float | None = None,
     ) -> None:
         self.broker = broker
+        self._journal = journal
         self.timers = Timers()
         self.poller = Poller()
         self.logins = Logins(access, self)
@@ -81,6 +82,8 @@ class Node:
         self._emptied = trio.Event()
         self._room = trio.Event()
         self._refusal_logged = float("-inf")
+        self._safe = trio.Event()
+        """Set when the journal has become safe further on, or has failed; then there is a new one."""
 
     def start(self) -> None:
         """Start the committer's thread and the node's own tasks."""
@@ -145,6 +148,12 @@ class Node:
         """The connection has more to send, in a turn of its own."""
         self._postponed[connection] = None
         self._more_work.set()
+
+    async def wait_until_durable(self, position: int) -> bool:
+        """Wait until the journal is safe up to `position`; False when it never will be."""
+        while self._journal.durable < position and self.store_error is None:
+            await self._safe.wait()
+        return self.store_error is None
 
     def is_alone(self, connection: Connection, now: float) -> bool:
         """Whether the connection, which is about to be read, was the only one read for a while."""
@@ -235,9 +244,15 @@ class Node:
             self.broker.durable(position, now)
         except Exception:
             log.exception("unexpected error while confirming")
+        self._tell_safe()
+
+    def _tell_safe(self) -> None:
+        self._safe.set()
+        self._safe = trio.Event()
 
     def _store_failed(self, error: StoreError) -> None:
         self.store_error = error
+        self._tell_safe()
         log.critical("the store has failed, stopping: %s", error)
         self.stop_requested.set()
 

@@ -22,17 +22,20 @@ import trio
 from mambaamqp import __version__
 from mambaamqp.access import Access
 from mambaamqp.broker.broker import Broker
-from mambaamqp.broker.definitions import Import
+from mambaamqp.broker.definitions import Import, portions
 from mambaamqp.config import Compatibility, Config
 from mambaamqp.config.definitions import read_definitions
+from mambaamqp.control.desk import Desk
+from mambaamqp.errors import ConfigError
 from mambaamqp.plugins import exchange_types
-from mambaamqp.server import descriptors, listeners, memory, stopping
+from mambaamqp.server import control, descriptors, listeners, memory, stopping
 from mambaamqp.server.alarms import Alarms
 from mambaamqp.server.banner import banner
 from mambaamqp.server.housekeeping import keep_house
+from mambaamqp.server.machine import RunningMachine, is_compiled
 from mambaamqp.server.node import Node
 from mambaamqp.server.ports import Address, Wake
-from mambaamqp.server.signals import watch_signals
+from mambaamqp.server.signals import RELOAD, watch_signals
 from mambaamqp.session.connection import Session
 from mambaamqp.session.peer import Peer
 from mambaamqp.session.settings import SessionSettings
@@ -59,7 +62,7 @@ def print_banner(config: Config, addresses: Sequence[Address]) -> None:
     """Tell standard output that the broker is ready, and where."""
     text = banner(
         version=__version__,
-        compiled=(sys.modules[Session.__module__].__file__ or "").endswith((".so", ".pyd")),
+        compiled=is_compiled(),
         listeners=addresses,
         data_dir=config.server.data_dir,
         sync=config.store.sync,
@@ -83,10 +86,15 @@ async def serve(config: Config, announce: Announce = print_banner) -> int:
         gc.enable()
         collect_garbage_rarely()
         sockets = listeners.listen(config.listener.host, config.listener.port, config.listener.backlog)
+        path = config.control.socket_path(config.server.data_dir)
+        door = None
         try:
-            clean = await operate(config, broker, disk, sockets, announce)
+            door = None if path is None else control.listen(path)
+            clean = await operate(config, broker, disk, sockets, door, announce)
         finally:
             listeners.close(sockets)
+            if door is not None and path is not None:
+                control.close(door, path)
     finally:
         store.close()
     return 0 if clean else 1
@@ -127,8 +135,33 @@ def take_definitions(broker: Broker, file: str) -> None:
         log.warning("definitions %s: %s", file, report)
 
 
+async def reload_definitions(file: str, broker: Broker, node: Node) -> None:
+    """Take over once more what the file says, while clients are at work; what is wrong is logged."""
+    if not file:
+        log.warning("%s: there is no file of definitions to read again", RELOAD)
+        return
+    try:
+        document = await trio.to_thread.run_sync(read_definitions, Path(file))
+    except ConfigError as error:
+        log.error("definitions are as they were: %s", error)
+        return
+    for portion in portions(document):
+        now = node.now()
+        broker.at(now)
+        for report in Import(broker).take(portion):
+            log.warning("definitions %s: %s", file, report)
+        node.finish(now)
+        await trio.lowlevel.checkpoint()
+    log.info("definitions %s have been read again", file)
+
+
 async def operate(
-    config: Config, broker: Broker, disk: Disk, sockets: list[socket.socket], announce: Announce
+    config: Config,
+    broker: Broker,
+    disk: Disk,
+    sockets: list[socket.socket],
+    door: socket.socket | None,
+    announce: Announce,
 ) -> bool:
     """Serve clients until it is time to stop, and stop; True for a clean stop."""
     insisted = trio.Event()
@@ -147,11 +180,16 @@ async def operate(
         )
         node.start()
         try:
-            nursery.start_soon(watch_signals, partial(_signalled, node, insisted))
+            nursery.start_soon(watch_signals, partial(_signalled, config, broker, node, insisted))
             nursery.start_soon(keep_house, broker.journal, broker, node.committer, node)
-            nursery.start_soon(_alarms(config, node, broker, disk).run)
+            available = memory.available_bytes()
+            alarms = _alarms(config, node, broker, disk, available)
+            nursery.start_soon(alarms.run)
+            machine = RunningMachine(config, alarms, available, listeners.addresses(sockets))
             # Whether the journal can be written shows before anybody is let in, not at the first message.
             if await node.committer.drain():
+                if door is not None:
+                    nursery.start_soon(control.ControlServer(Desk(broker, machine), node).run, door)
                 announce(config, listeners.addresses(sockets))
                 await listeners.accept_until(node.stop_requested, sockets, node)
             listeners.close(sockets)
@@ -188,8 +226,10 @@ def _sync_interval_seconds(config: Config) -> float | None:
     return intervals[config.store.sync]
 
 
-def _signalled(node: Node, insisted: trio.Event, name: str) -> None:
-    if node.stop_requested.is_set():
+def _signalled(config: Config, broker: Broker, node: Node, insisted: trio.Event, name: str) -> None:
+    if name == RELOAD:
+        node.spawn(reload_definitions, config.definitions.file, broker, node)
+    elif node.stop_requested.is_set():
         log.warning("%s again: stopping without waiting for clients", name)
         insisted.set()
     else:
@@ -197,7 +237,7 @@ def _signalled(node: Node, insisted: trio.Event, name: str) -> None:
         node.stop_requested.set()
 
 
-def _alarms(config: Config, node: Node, broker: Broker, disk: Disk) -> Alarms:
+def _alarms(config: Config, node: Node, broker: Broker, disk: Disk, available_bytes: int) -> Alarms:
     def report(memory_low: bool, disk_low: bool) -> None:
         now = node.now()
         broker.set_alarm(memory_low, disk_low, now)
@@ -208,7 +248,7 @@ def _alarms(config: Config, node: Node, broker: Broker, disk: Disk) -> Alarms:
 
     return Alarms(
         memory_bytes=memory.ResidentMemory().bytes,
-        memory_bytes_high=config.limits.memory_high_bytes(memory.available_bytes()),
+        memory_bytes_high=config.limits.memory_high_bytes(available_bytes),
         disk_free_bytes=free_bytes,
         disk_free_bytes_min=config.limits.disk_free_bytes_min,
         report=report,

@@ -1,4 +1,4 @@
-"""The signals that stop a broker. The first asks, the second insists.
+"""The signals that stop a broker, of which the first asks and the second insists, and SIGHUP: read again.
 
 Windows knows SIGINT and SIGBREAK; signals reach the main thread only, so that a broker run in another thread
 (a test) is stopped in another way.
@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 import trio
 
-NAMES = ("SIGTERM", "SIGINT", "SIGBREAK")
+RELOAD = "SIGHUP"
+NAMES = ("SIGTERM", "SIGINT", "SIGBREAK", RELOAD)
 
 
 async def watch_signals(received: Callable[[str], None]) -> None:
-    """Report each stop signal by its name, for ever."""
+    """Report each of the signals by its name, for ever."""
     if threading.current_thread() is not threading.main_thread():
         return
     numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]

@@ -96,7 +96,7 @@ def get(channel: "Channel", method: Any) -> None:
         )
     queue.use()
     channel.vhost.broker.catch_up()
-    entry = queue.take()
+    entry = None if queue.paused else queue.take()
     while entry is not None and entry.message.stored is not None and entry.message.stored.damaged:
         lost.lose_waiting(entry)
         entry = queue.take()

@@ -77,11 +77,11 @@ class Session(Waiter):
         self.handshake = Handshake(settings, peer, broker.access, now)
         self.heartbeat = Heartbeat(0, now)
         self.patience = Patience()
+        self.opened_ms = 0
         self.taken_at = now
         """When the socket last took something."""
         self.state = OPENING
-        self.greeted = False
-        self.closing = False
+        self.greeted = self.closing = False
         self.close_by = NEVER
         self.pending = b""
         self.at: i64 = 0
@@ -105,10 +105,9 @@ class Session(Waiter):
         self.publishers: list[Channel] = []
         self.parked: list[Channel] = []
         """Channels whose confirms wait for the journal."""
-        self.published = False
+        self.published = self.congested = False
         self.spooled = False
         """A large body has been published in this batch."""
-        self.congested = False
         self.paced = False
         """Paused until the consumers of a queue published to have caught up."""
         self.reached: list[Queue] = []
@@ -255,20 +254,19 @@ class Session(Waiter):
 
     def shutdown(self, text: str, now: float) -> None:
         """The broker stops or an operator closes the connection: 320 with `text`."""
-        self.broker.at(now)
-        if self.state == OPEN:
-            self.channel_number = self.method_index = 0
-            self.close_connection(ConnectionForced(text))
-        elif self.state == OPENING:
-            self._finish()
+        self._end(ConnectionForced(text), now)
 
     def fail(self, now: float) -> None:
         """The broker cannot keep its promises any more: 541."""
-        self.broker.at(now)
         if self.state == OPEN:
-            self.channel_number = self.method_index = 0
             self.outbox.drop_held()
-            self.close_connection(InternalFault("the message store has failed"))
+        self._end(InternalFault("the message store has failed"), now)
+
+    def _end(self, fault: Fault, now: float) -> None:
+        self.broker.at(now)
+        self.channel_number = self.method_index = 0
+        if self.state == OPEN:
+            self.close_connection(fault)
         elif self.state == OPENING:
             self._finish()
 
@@ -285,6 +283,11 @@ class Session(Waiter):
         if not self.woken:
             self.woken = True
             self.wake(self)
+
+    def belongs_to(self, user_name: str, vhost: str) -> bool:
+        """Whether its user has that name, or it is into that virtual host."""
+        actor = self.handshake.actor
+        return actor is not None and (actor.user.name == user_name or actor.vhost == vhost)
 
     def outstanding(self) -> list[Entry]:
         """Everything that this connection has not acknowledged, or only in an open transaction."""
@@ -415,6 +418,7 @@ class Session(Waiter):
         self.vhost = self.broker.vhost(handshake.vhost)
         self.broker.admission.enter(handshake.actor, self.vhost)
         self.state = OPEN
+        self.opened_ms = self.broker.wall_ms
         self.broker.holders[self] = None
         self.channel_max = handshake.channel_max
         self.heartbeat = Heartbeat(handshake.heartbeat_seconds, self.broker.now)

@@ -1,0 +1,1 @@
+"""The command line's end of the control socket: ask a running broker, show what it says."""
