@@ -18,7 +18,7 @@ import click
 from mambaamqp import __version__
 from mambaamqp.config import Config, Secret, load
 from mambaamqp.config.describe import annotated
-from mambaamqp.errors import ConfigError, MambaError
+from mambaamqp.errors import ConfigError, MambaError, StoreInUse
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
@@ -210,6 +210,8 @@ def import_definitions(config_path: Path | None, data_dir: Path | None, file: Pa
         reports = offline.take(config, file, OsDisk(), time.time())
     except ConfigError as error:
         _fail(str(error), EXIT_USAGE)
+    except StoreInUse as error:
+        _fail(f"{error}; `mambaamqp ctl definitions import` hands the file to it", EXIT_FAILED)
     except MambaError as error:
         _fail(str(error), EXIT_FAILED)
     for report in reports:

@@ -24,6 +24,7 @@
     │       ├── NotImplementedFault 540
     │       └── InternalFault       541
     ├── StoreError                  the journal cannot keep its promise
+    │   └── StoreInUse              another broker has it
     └── ConfigError                 the configuration is wrong; the text names the key
 
 The exception type *is* the wire code (AMQP 0-9-1, section 1.2; names as RabbitMQ prints them).
@@ -161,6 +162,10 @@ class InternalFault(ConnectionFault):
 
 class StoreError(MambaError):
     """The journal cannot keep its promise: damaged, locked, full or failing."""
+
+
+class StoreInUse(StoreError):
+    """Another broker holds the directory; the text names it."""
 
 
 class ConfigError(MambaError):

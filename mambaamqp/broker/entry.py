@@ -19,7 +19,7 @@ UNACKED: Final = 1
 GONE: Final = 2
 """Settled, expired or purged; a structure that still names the entry passes over it."""
 DELAYED: Final = 3
-"""Has come back, and waits until it may be delivered again (`broker.retry`)."""
+"""Out of the line for now: until it may be delivered again (`broker.retry`), or buried (`broker.kept`)."""
 
 NEVER: Final = float("inf")
 

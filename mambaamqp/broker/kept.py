@@ -8,7 +8,7 @@ queue. Refuses to know where dead letters go (`vhost`). Source: RabbitMQ "At-lea
 
 from typing import TYPE_CHECKING, Final
 
-from mambaamqp.broker.entry import NEVER, Entry
+from mambaamqp.broker.entry import DELAYED, GONE, NEVER, Entry
 
 if TYPE_CHECKING:
     from mambaamqp.broker.queue import Queue
@@ -34,6 +34,7 @@ class Kept:
 
     def keep(self, queue: "Queue", entry: Entry, reason: str) -> None:
         """Keep a dead letter of `queue` until an attempt succeeds."""
+        entry.state = DELAYED
         self.letters.append((entry, reason))
         self.body_bytes += entry.message.body_bytes
         if self.next_attempt == NEVER:
@@ -48,6 +49,7 @@ class Kept:
         self._clear()
         for entry, reason in letters:
             if len(self.letters) < FAILURES_MAX:
+                entry.state = GONE
                 queue.vhost.dead_letter(entry, reason)
             else:
                 self.keep(queue, entry, reason)

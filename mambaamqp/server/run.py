@@ -145,14 +145,17 @@ async def reload_definitions(file: str, broker: Broker, node: Node) -> None:
     except ConfigError as error:
         log.error("definitions are as they were: %s", error)
         return
-    for portion in portions(document):
-        now = node.now()
-        broker.at(now)
-        for report in Import(broker).take(portion):
-            log.warning("definitions %s: %s", file, report)
-        node.finish(now)
-        await trio.lowlevel.checkpoint()
-    log.info("definitions %s have been read again", file)
+    try:
+        for portion in portions(document):
+            now = node.now()
+            broker.at(now)
+            for report in Import(broker).take(portion):
+                log.warning("definitions %s: %s", file, report)
+            node.finish(now)
+            await trio.lowlevel.checkpoint()
+        log.info("definitions %s have been read again", file)
+    except Exception:
+        log.exception("unexpected error while definitions are read again")
 
 
 async def operate(

@@ -10,7 +10,7 @@ import shutil
 import sys
 from typing import Final
 
-from mambaamqp.errors import StoreError
+from mambaamqp.errors import StoreInUse
 
 try:
     import fcntl
@@ -187,7 +187,7 @@ class OsDisk(Disk):
                 holder = os.read(fd, 32).decode(errors="replace").strip()
                 os.close(fd)
                 directory = os.path.dirname(path)
-                raise StoreError(
+                raise StoreInUse(
                     f"the directory {directory} is in use by another broker (pid {holder or 'unknown'})"
                 ) from None
         os.ftruncate(fd, 0)

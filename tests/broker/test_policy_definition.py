@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from mambaamqp.broker.policy_definition import arguments_under, check_definition, merged
+from mambaamqp.broker.retry import NO_RETRY
 from mambaamqp.errors import PreconditionFailed
 from tests.broker.conftest import table
 
@@ -110,16 +111,36 @@ def test_of_numbers_the_smaller_counts(argument: str, key: str, attribute: str) 
         ("x_dead_letter_exchange", "dead-letter-exchange", "dead_letter_exchange", None),
         ("x_dead_letter_routing_key", "dead-letter-routing-key", "dead_letter_routing_key", None),
         ("x_overflow", "overflow", "overflow", "drop-head"),
+        ("x_dead_letter_strategy", "dead-letter-strategy", "dead_letter_strategy", "at-most-once"),
     ],
 )
 def test_of_the_rest_the_argument_counts(argument: str, key: str, attribute: str, none: str | None) -> None:
     """Also where it is the empty name of the default exchange."""
     for own, policy, counts in (("a", "b", "a"), ("", "b", ""), (None, "b", "b"), (None, None, none)):
-        if own == "" and key == "overflow":
+        if own == "" and key in ("overflow", "dead-letter-strategy"):
             continue
         given = {} if own is None else {argument: own}
         definition = {} if policy is None else {key: policy}
         assert getattr(arguments_under(table(**given), definition), attribute) == counts
+
+
+def test_of_delayed_retries_each_part_may_come_from_either() -> None:
+    """The argument goes first; without a type or a delay there is none."""
+    definition = {
+        "delayed-retry-type": "all",
+        "delayed-retry-min": 1000,
+        "delayed-retry-max": 5000,
+        "delayed-retry-backoff": "exponential",
+        "delayed-retry-jitter": 10,
+    }
+    retry = arguments_under(table(), definition).retry
+    assert (retry.failed, retry.returned, retry.min_ms, retry.max_ms) == (True, True, 1000, 5000)
+    assert (retry.exponential, retry.jitter_percent) == (True, 10)
+    own = {"x_delayed_retry_type": "failed", "x_delayed_retry_min": 7, "x_delayed_retry_jitter": 0}
+    retry = arguments_under(table(**own), definition).retry
+    assert (retry.failed, retry.returned, retry.min_ms, retry.max_ms) == (True, False, 7, 5000)
+    assert arguments_under(table(), {"delayed-retry-min": 1000}).retry is NO_RETRY
+    assert arguments_under(table(), {"delayed-retry-type": "all"}).retry is NO_RETRY
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,23 @@ def test_a_shorter_size_drops_too_and_to_the_dead_letter_exchange(world: World, 
     assert client.bodies_in("dead") == FILLED[:4]
 
 
+def test_delayed_retries_come_and_go_with_a_policy(world: World, client: Client) -> None:
+    """On the next return; what waits already waits as long as it was told to."""
+    client.queue("q")
+    client.publish(b"m")
+    lay(world, delayed_retry_type="all", delayed_retry_min=1000)
+    client.reject(client.get(no_ack=False).method.delivery_tag)  # type: ignore[union-attr]
+    assert client.get() is None
+    world.broker.parameters.clear("policy", "/", "p")
+    world.advance(0.9)
+    assert client.get() is None
+    world.advance(0.2)
+    delivery = client.get(no_ack=False)
+    assert delivery is not None
+    client.reject(delivery.method.delivery_tag)
+    assert client.get() is not None
+
+
 def test_a_backlog_of_any_depth_is_cut(world: World, client: Client) -> None:
     """More than are buried at a time."""
     filled(client)

@@ -2,7 +2,8 @@
 
 The model: messages have numbers; those that wait go out lowest number first; what is outstanding belongs to
 a client's tag until it is settled; what comes back waits again, at its place, marked. After every step the
-broker must agree about what waits, what is outstanding, and that nobody who could take a message is idle.
+broker must agree about what waits, what is outstanding, and that nobody who could take a message is idle,
+unless an operator has paused the queue: then nobody is given anything.
 """
 
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from pamqp import commands
 
 from tests.support.client import Client, Delivery, World
+from tests.support.desk import Operator
 
 CLIENTS = 3
 
@@ -52,6 +54,7 @@ class Deliveries(RuleBasedStateMachine):
         self.number = 0
         self.serial = 0
         self.table: list[Seat] = []
+        self.paused = False
 
     @initialize(target=seats)
     def sit_down(self) -> Any:
@@ -78,7 +81,7 @@ class Deliveries(RuleBasedStateMachine):
     @rule(at=seats, no_ack=st.booleans())
     def get(self, at: int, no_ack: bool) -> None:
         seat = self.table[at]
-        expected = min(self.waiting) if self.waiting else None
+        expected = min(self.waiting) if self.waiting and not self.paused else None
         delivery = seat.client.get("q", no_ack=no_ack)
         if expected is None:
             assert delivery is None
@@ -142,6 +145,12 @@ class Deliveries(RuleBasedStateMachine):
         assert count == len(self.waiting)
         self.waiting.clear()
 
+    @rule(pause=st.booleans())
+    def pause_or_resume(self, pause: bool) -> None:
+        Operator(self.world).ask("queue pause" if pause else "queue resume", name="q")
+        self.paused = pause
+        self.observe()
+
     # What befalls them
 
     @rule(at=seats)
@@ -197,6 +206,7 @@ class Deliveries(RuleBasedStateMachine):
             arrived += mine
         numbers = sorted(number for number, _, _ in arrived)
         assert numbers == sorted(self.waiting)[: len(numbers)]
+        assert not (numbers and self.paused)
         for number, seat, delivery in arrived:
             self.take(seat, delivery, number)
             consumer = delivery.method.consumer_tag
@@ -216,7 +226,7 @@ class Deliveries(RuleBasedStateMachine):
 
     @invariant()
     def nobody_is_idle_while_something_waits(self) -> None:
-        assert not self.waiting or not any(seat.has_credit() for seat in self.table)
+        assert self.paused or not self.waiting or not any(seat.has_credit() for seat in self.table)
 
     @invariant()
     def every_publish_is_confirmed(self) -> None:

@@ -14,6 +14,7 @@ def journaled_entries(world: World) -> list[Entry]:
         for queue in vhost.queues.values():
             found.update(dict.fromkeys(queue.ready.entries()))
             found.update(dict.fromkeys(queue.delayed.entries()))
+            found.update(dict.fromkeys(queue.kept.entries()))
     for holder in world.broker.holders:
         found.update(dict.fromkeys(holder.outstanding()))
     return [entry for entry in found if entry.journaled and entry.state != GONE]
