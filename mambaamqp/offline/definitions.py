@@ -22,7 +22,7 @@ from mambaamqp.store.recovery import open_store
 def take(config: Config, file: Path, disk: Disk, wall_seconds: float) -> list[str]:
     """Write what `file` says into the store; returns a line for each entry that was not taken over.
 
-    ConfigError when the file is no JSON object, StoreError when the store is in use (StoreInUse) or cannot be written.
+    ConfigError when the file is no JSON object, StoreError when the store is in use or cannot be written.
     """
     document = read_definitions(file)
     store = open_store(str(config.server.data_dir), disk, on_corruption=config.store.on_corruption)
