@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mypy_extensions import i64
 
+from mambaamqp.broker.entry import Entry
 from mambaamqp.errors import ChannelError, ChannelFault, Fault, NotAllowed
 from mambaamqp.session import reporting
 from mambaamqp.session.channel import Channel
@@ -90,6 +91,16 @@ def forget_routes(session: "Session") -> None:
     session.plan = None
     for channel in session.channels.values():
         channel.routes.clear()
+
+
+def outstanding(session: "Session") -> list[Entry]:
+    """Everything that its channels have not acknowledged, or only in an open transaction."""
+    found: list[Entry] = []
+    for channel in session.channels.values():
+        found += channel.unacked.entries.values()
+        if channel.transaction is not None:
+            found += [entry for _, entry, _ in channel.transaction.held]
+    return found
 
 
 def close_method(cls: Any, fault: Fault, index: int) -> Method:

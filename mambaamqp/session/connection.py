@@ -77,7 +77,6 @@ class Session(Waiter):
         self.handshake = Handshake(settings, peer, broker.access, now)
         self.heartbeat = Heartbeat(0, now)
         self.patience = Patience()
-        self.opened_ms = 0
         self.taken_at = now
         """When the socket last took something."""
         self.state = OPENING
@@ -86,7 +85,7 @@ class Session(Waiter):
         self.pending = b""
         self.at: i64 = 0
         """Where in `pending` the next frame starts."""
-        self.received_bytes = 0
+        self.received_bytes = self.opened_ms = 0
         self.frame_bytes_max: int = settings.pre_login_frame_bytes_max
         self.channel_max = 0
         self.vhost: VirtualHost | None = None
@@ -105,9 +104,8 @@ class Session(Waiter):
         self.publishers: list[Channel] = []
         self.parked: list[Channel] = []
         """Channels whose confirms wait for the journal."""
-        self.published = self.congested = False
-        self.spooled = False
-        """A large body has been published in this batch."""
+        self.published = self.congested = self.spooled = False
+        """The last: a large body has been published in this batch."""
         self.paced = False
         """Paused until the consumers of a queue published to have caught up."""
         self.reached: list[Queue] = []
@@ -291,12 +289,7 @@ class Session(Waiter):
 
     def outstanding(self) -> list[Entry]:
         """Everything that this connection has not acknowledged, or only in an open transaction."""
-        found: list[Entry] = []
-        for channel in self.channels.values():
-            found += channel.unacked.entries.values()
-            if channel.transaction is not None:
-                found += [entry for _, entry, _ in channel.transaction.held]
-        return found
+        return channels.outstanding(self)
 
     @property
     def is_open(self) -> bool:
