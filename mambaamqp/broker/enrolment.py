@@ -90,20 +90,19 @@ def adopt_stand_in(broker: Broker) -> None:
     user = broker.access.users.get(broker.access.stand_in)
     if user is None:
         return
-    name, vhosts = user.name, [vhost for vhost in broker.access.vhosts if _has_all(broker, user, vhost)]
-    rights = {"configure": ALL, "write": ALL, "read": ALL}
+    name, access = user.name, broker.access
+    vhosts = [vhost for vhost in access.vhosts if access.permission(name, vhost) is not None]
     broker.events.silent = True
     broker.journal.begin_atom()
-    broker.parameters.put(parameters.STAND_IN, "", name, {"retired": True})
-    _put_user(broker, name, user.password_hash, sorted(user.tags))
-    for vhost in vhosts:
-        broker.parameters.put(parameters.PERMISSION, vhost, name, rights)
-    broker.journal.end_atom()
-    broker.events.silent = False
-
-
-def _has_all(broker: Broker, user: User, vhost: str) -> bool:
-    return broker.access.permission(user.name, vhost) is not None
+    try:
+        broker.parameters.put(parameters.STAND_IN, "", name, {"retired": True})
+        _put_user(broker, name, user.password_hash, sorted(user.tags))
+        for vhost in vhosts:
+            rights = {"configure": ALL, "write": ALL, "read": ALL}
+            broker.parameters.put(parameters.PERMISSION, vhost, name, rights)
+    finally:
+        broker.journal.end_atom()
+        broker.events.silent = False
 
 
 # Rights
