@@ -318,7 +318,7 @@ class Channel:
             consumer.wake()
 
     def _send_to_the_end(self, consumer: Consumer) -> None:
-        """Who was served is woken last, or the first would leave nothing of a shared prefetch to the others."""
+        """Who was served is woken last, or the first would leave nothing of a shared prefetch to others."""
         tag = consumer.tag
         own = self.consumers.get(tag)
         if own is consumer:

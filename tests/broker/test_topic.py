@@ -1,7 +1,6 @@
 """mambaamqp/broker/topic.py: the trie against a matcher that anyone can read."""
 
 from functools import cache
-from time import perf_counter
 
 import pytest
 from hypothesis import given
@@ -134,11 +133,10 @@ def test_many_hashes_are_not_exponential() -> None:
     "pattern", [".".join("#" * 128), "#.*." * 42 + "#", "*.#." * 42 + "b", "#.a." * 42 + "b", "#." * 64 + "b"]
 )
 def test_the_worst_keys_against_the_worst_patterns(pattern: str, key: str) -> None:
-    """Both as long as a short string can be: the cost is words times nodes, and the answer right."""
+    """Both as long as a short string can be: the answer is right, and comes; a search that tried every way
+    to share the words out among the wild cards would not end."""
     trie = trie_of(pattern)
-    started = perf_counter()
     assert bool(matching(trie, key)) is naive(pattern, key)
-    assert perf_counter() - started < 1
 
 
 def test_many_equal_patterns_cost_one() -> None:
