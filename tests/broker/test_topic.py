@@ -1,6 +1,7 @@
 """mambaamqp/broker/topic.py: the trie against a matcher that anyone can read."""
 
 from functools import cache
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -123,9 +124,9 @@ def test_removing_what_is_not_there_changes_nothing() -> None:
 def test_many_hashes_are_not_exponential() -> None:
     """A pattern made to be slow is not."""
     trie = trie_of(".".join(["#", "a"] * 40))
-    started = perf_counter()
+    started = process_time()
     assert matching(trie, ".".join(["a"] * 100 + ["b"])) == []
-    assert perf_counter() - started < 1
+    assert process_time() - started < 10
 
 
 @pytest.mark.parametrize("key", [".".join("a" * 128), "." * 255, "a" * 255])
@@ -144,6 +145,6 @@ def test_many_equal_patterns_cost_one() -> None:
     trie = TopicTrie()
     for number in range(10_000):
         trie.add("#.#.#.#", Destination(f"{number}", True))
-    started = perf_counter()
+    started = process_time()
     assert len(matching(trie, "." * 255)) == 10_000
-    assert perf_counter() - started < 1
+    assert process_time() - started < 10
