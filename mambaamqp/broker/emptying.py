@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def purge(queue: "Queue") -> int:
-    """Drop all that waits, delayed and kept dead letters too; returns how many. The unacknowledged stay."""
+    """Drop all that waits, what is delayed too; returns how many. The unacknowledged and the dead stay."""
     queue.dispatch()
-    count = queue.ready.count + len(queue.delayed) + len(queue.kept)
-    for entry in queue.delayed.take_all() + queue.kept.take_all():
+    count = queue.ready.count + len(queue.delayed)
+    for entry in queue.delayed.take_all():
         queue.settle_unseen(entry)
     while True:
         if (asleep := queue.ready.pop_asleep()) is not None:

@@ -194,13 +194,14 @@ def test_what_was_moved_is_not_moved_again(world: World, client: Client) -> None
     assert (client.bodies_in("q"), client.bodies_in("dead")) == ([], [b"a"])
 
 
-def test_purge_and_delete_take_them_along(world: World, client: Client) -> None:
-    """Purged they are counted; neither leaves anything in the journal."""
+def test_a_purge_leaves_them_and_a_delete_does_not(world: World, client: Client) -> None:
+    """As in RabbitMQ: they are dead, and promised to somebody. The journal keeps nothing of a deleted queue."""
     declare(client)
     kill(client, b"a", b"b")
     client.publish(b"c", properties=PERSISTENT)
-    assert client.call(1, commands.Queue.Purge(queue="q")).message_count == 3
+    assert client.call(1, commands.Queue.Purge(queue="q")).message_count == 1
     check_accounts(world)
+    assert len(queue_of(world).kept) == 2
     kill(client, b"d")
     assert client.call(1, commands.Queue.Delete(queue="q")).message_count == 0
     check_accounts(world)
