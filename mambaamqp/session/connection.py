@@ -104,8 +104,7 @@ class Session(Waiter):
         self.publishers: list[Channel] = []
         self.parked: list[Channel] = []
         """Channels whose confirms wait for the journal."""
-        self.published = self.congested = self.spooled = False
-        """The last: a large body has been published in this batch."""
+        self.published = self.congested = self.spooled = False  # the last: a large body in this batch
         self.paced = False
         """Paused until the consumers of a queue published to have caught up."""
         self.reached: list[Queue] = []

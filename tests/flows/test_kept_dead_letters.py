@@ -195,7 +195,7 @@ def test_what_was_moved_is_not_moved_again(world: World, client: Client) -> None
 
 
 def test_a_purge_leaves_them_and_a_delete_does_not(world: World, client: Client) -> None:
-    """As in RabbitMQ: they are dead, and promised to somebody. The journal keeps nothing of a deleted queue."""
+    """As in RabbitMQ: they are dead, and promised. The journal keeps nothing of a deleted queue."""
     declare(client)
     kill(client, b"a", b"b")
     client.publish(b"c", properties=PERSISTENT)
