@@ -351,8 +351,11 @@ class VirtualHost:
         """Settle a dead entry and publish it to the dead-letter exchange, as one atom of the journal."""
         queue = entry.queue
         message = self._risen(entry, reason)
-        targets = [] if message is None else self._resting_places(message, queue)
-        if queue.loses_no_dead and not queue.deleted and not self._all_take(message, targets):
+        traits = None if message is None else Traits(message)
+        targets = [] if traits is None else self._resting_places(traits, queue)
+        # What a deduplicating exchange has routed before is where it was to go.
+        known = traits is not None and traits.repeated and not targets
+        if queue.loses_no_dead and not (queue.deleted or known or self._all_take(message, targets)):
             queue.kept.keep(queue, entry, reason)
             return
         journal = self.broker.journal
@@ -393,15 +396,17 @@ class VirtualHost:
         risen.published_ms = self.broker.wall_ms
         return risen
 
-    def _resting_places(self, message: Message, origin: Queue) -> list[Queue]:
+    def _resting_places(self, traits: Traits, origin: Queue) -> list[Queue]:
         """Where a dead letter goes; a queue that it would only circle through is left out."""
-        name, routing_key = names_of(message.address)
-        header = message.header()
+        name, routing_key = names_of(traits.message.address)
+        header = traits.message.header()
         keys = [routing_key]
         if origin.arguments.dead_letter_routing_key is None:
             keys += _carbon_copies(header, blind=False)
-        queues = self.queues_for(self.exchanges[name], keys, Traits(message))
-        return [queue for queue in queues if not in_cycle(header, queue.name, True)]
+        queues = self.queues_for(self.exchanges[name], keys, traits)
+        places = [queue for queue in queues if not in_cycle(header, queue.name, True)]
+        # Windows are last, and none remembers what has reached nobody.
+        return [] if places and isinstance(places[0], Window) else places
 
 
 def _carbon_copies(header: bytes, *, blind: bool) -> list[str]:

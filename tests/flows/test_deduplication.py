@@ -382,6 +382,43 @@ def test_dead_letters_are_deduplicated_like_everything_else(world: World, client
     check_accounts(world)
 
 
+def test_a_dead_letter_that_would_circle_is_not_remembered(world: World, client: Client) -> None:
+    """It reached nobody; the key is as free as it was."""
+    once(client)
+    arguments = {"x-dead-letter-exchange": "once", "x-message-ttl": 100}
+    client.queue("short", durable=True, arguments=arguments)
+    client.call(1, commands.Queue.Unbind(queue="q", exchange="once", routing_key="k"))
+    client.bind("short", "once")
+    for _ in range(2):
+        client.publish(b"x", "short", properties={"delivery_mode": 2, "headers": {HEADER: "a"}})
+        world.advance(1)
+    assert client.count("short") == 0
+    assert window(world).ready.count == 0
+    world.commit()
+    assert world.journal.live_bytes == 0
+
+
+def test_a_duplicate_is_no_dead_letter_to_keep(world: World, client: Client) -> None:
+    """At least once is what it has been routed already."""
+    once(client)
+    client.queue(
+        "short",
+        durable=True,
+        arguments={
+            "x-queue-type": "quorum",
+            "x-dead-letter-exchange": "once",
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+            "x-message-ttl": 100,
+        },
+    )
+    for _ in range(2):
+        client.publish(b"x", "short", properties={"delivery_mode": 2, "headers": {HEADER: "a"}})
+    world.advance(1)
+    assert client.bodies_in("q") == [b"x"]
+    assert len(world.broker.vhosts["/"].queues["short"].kept) == 0
+
+
 def test_delayed_and_then_deduplicated(world: World, client: Client) -> None:
     """An exchange that delays, bound to one that deduplicates: the first to arrive counts."""
     once(client)

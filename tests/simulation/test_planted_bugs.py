@@ -75,7 +75,7 @@ def test_settlements_that_are_not_written_are_found(monkeypatch: pytest.MonkeyPa
 
 def test_dead_letters_that_vanish_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A message that expires reaches the queue of the dead."""
-    monkeypatch.setattr(VirtualHost, "_resting_places", lambda self, message, origin: [])
+    monkeypatch.setattr(VirtualHost, "_resting_places", lambda self, traits, origin: [])
     assert broken_promise().startswith("I1")
 
 
