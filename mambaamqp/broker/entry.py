@@ -6,7 +6,7 @@ key of the journal's settle records, and the way back to the original place for 
 
 from typing import TYPE_CHECKING, Final
 
-from mypy_extensions import i32, i64, mypyc_attr, u8
+from mypy_extensions import i16, i32, i64, mypyc_attr, u8
 
 from mambaamqp.broker.message import Message
 
@@ -22,6 +22,8 @@ DELAYED: Final = 3
 """Out of the line for now: until it may be delivered again (`broker.retry`), or buried (`broker.kept`)."""
 
 NEVER: Final = float("inf")
+RETURNS_MAX: Final = 30_000
+"""Where counting ends: sixteen bits lie between the other fields and cost nothing."""
 
 
 # As many as messages; `Queue.drain` breaks the circle through the queue, since no collector would.
@@ -33,6 +35,8 @@ class Entry:
     delivery_count: i32 = 0
     redelivered: bool = False
     state: u8 = READY
+    returns: i16 = 0
+    """How often it has come back, for whatever reason; the journal does not know of it."""
     deadline: float = NEVER
     consumer: "Consumer | None" = None
     journaled: bool = False
@@ -43,3 +47,16 @@ class Entry:
         self.message = message
         self.queue = queue
         self.position = position
+
+    def come_back(self, counted: bool) -> None:
+        """It was delivered and is not done with; `counted` towards the delivery limit."""
+        self.consumer = None
+        self.redelivered = True
+        if self.returns < RETURNS_MAX:
+            self.returns += 1
+        if counted:
+            self.delivery_count += 1
+
+    def acquired(self) -> int:
+        """How often it has been delivered before; what was before a start counts as once at least."""
+        return max(self.returns, self.delivery_count, 1)

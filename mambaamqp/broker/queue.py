@@ -317,10 +317,7 @@ class Queue(Destination):
     def requeue(self, entry: Entry, counted: bool) -> None:
         """Put an unacknowledged entry back to its place; `counted` towards the delivery limit."""
         self.unacked -= 1
-        entry.consumer = None
-        entry.redelivered = True
-        if counted:
-            entry.delivery_count += 1
+        entry.come_back(counted)
         limit = self.arguments.delivery_limit
         if self.deleted:
             self.settle_unseen(entry)

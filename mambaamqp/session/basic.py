@@ -108,7 +108,7 @@ def get(channel: "Channel", method: Any) -> None:
 
 def _send_get_ok(channel: "Channel", queue: "Queue", entry: Entry, no_ack: bool) -> None:
     tag = channel.next_tag()
-    message = counted(entry) if entry.delivery_count else entry.message
+    message = counted(entry) if entry.redelivered else entry.message
     channel.outbox.write(
         fast.get_ok(channel.number, tag, entry.redelivered, message.address, queue.ready.count)
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mambaamqp.session.channel import Channel
 
 DELIVERY_COUNT_HEADER = "x-delivery-count"
+ACQUIRED_COUNT_HEADER = "x-acquired-count"
 
 
 class ChannelConsumer(Consumer):
@@ -65,7 +66,7 @@ class ChannelConsumer(Consumer):
         if not self.no_ack:
             channel.unacked.add(tag, entry)
             channel.taken_shared += 1
-        if entry.delivery_count:
+        if entry.redelivered:
             message = counted(entry)
         self.outbox.write_frame(self.head, fast.tag_octets(tag, entry.redelivered), address, FRAME_END_BYTE)
         channel.write_content(message)
@@ -95,10 +96,14 @@ class ChannelConsumer(Consumer):
 
 
 def counted(entry: Entry) -> Message:
-    """The message with x-delivery-count, where its queue keeps a delivery limit; else as it is."""
+    """A message that has come back, as it is told where its queue keeps a delivery limit; else as it is.
+
+    `x-acquired-count` is how often it was delivered before, `x-delivery-count` how often that failed.
+    """
     if entry.queue.arguments.delivery_limit is None:
         return entry.message
     message = entry.message
-    header = message.header()
-    count = encode_value(entry.delivery_count)
-    return message.with_header(properties.with_headers(header, {DELIVERY_COUNT_HEADER: count}, frozenset()))
+    counts = {ACQUIRED_COUNT_HEADER: encode_value(entry.acquired())}
+    if entry.delivery_count:
+        counts[DELIVERY_COUNT_HEADER] = encode_value(entry.delivery_count)
+    return message.with_header(properties.with_headers(message.header(), counts, frozenset()))

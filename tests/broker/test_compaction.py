@@ -136,7 +136,7 @@ def test_what_happened_to_a_message_goes_with_it(world: World, client: Client) -
     assert (first.body, first.method.redelivered, first.properties.headers) == (
         b"2",
         True,
-        {"x-delivery-count": 1},
+        {"x-acquired-count": 1, "x-delivery-count": 1},
     )
     assert [reader.get("limited").body for _ in range(2)] == [b"1", b"3"]  # type: ignore[union-attr]
     assert reader.count("limited") == 1

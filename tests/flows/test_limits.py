@@ -333,6 +333,40 @@ def test_the_delivery_limit_drops_what_comes_back_too_often(quorum: Client, how:
     assert quorum.count("q") == 0
 
 
+@pytest.mark.parametrize("how", ["get", "consume"])
+def test_every_return_is_told(quorum: Client, how: str) -> None:
+    """x-acquired-count counts nack and recover too: a JMS client makes its JMSXDeliveryCount of it."""
+    quorum.publish(b"a")
+    if how == "consume":
+        quorum.consume()
+    told = []
+    for again in ("nack", "recover", "reject", ""):
+        delivery = quorum.take()[0] if how == "consume" else quorum.get(no_ack=False)
+        assert delivery is not None
+        told.append(delivery.properties.headers or {})
+        if again == "recover":
+            quorum.call(1, commands.Basic.Recover(requeue=True))
+        elif again:
+            getattr(quorum, again)(delivery.method.delivery_tag)
+    assert told == [
+        {},
+        {"x-acquired-count": 1},
+        {"x-acquired-count": 2},
+        {"x-acquired-count": 3, "x-delivery-count": 1},
+    ]
+
+
+def test_a_classic_queue_tells_no_counts(client: Client) -> None:
+    """It keeps none, and its messages go out as they came in."""
+    client.queue("q")
+    client.publish(b"a")
+    for _ in range(3):
+        delivery = client.get(no_ack=False)
+        assert delivery is not None
+        assert delivery.properties.headers is None
+        client.nack(delivery.method.delivery_tag)
+
+
 def test_nack_with_requeue_does_not_count(quorum: Client) -> None:
     """As in RabbitMQ 4.3."""
     quorum.publish(b"a")

@@ -46,7 +46,7 @@ def test_a_rejected_message_waits_longer_each_time(world: World, client: Client,
         check_accounts(world)
         world.advance(0.02)
         assert queue_of(world).ready.count == 2
-    assert get(client).properties.headers == {"x-delivery-count": 3}
+    assert get(client).properties.headers == {"x-acquired-count": 3, "x-delivery-count": 3}
 
 
 def test_only_what_the_type_names_is_delayed(world: World, client: Client) -> None:
@@ -147,7 +147,8 @@ def test_a_restart_keeps_the_count_and_not_the_delay(world: World, client: Clien
 
     client = after.connect().open()
     delivery = get(client)
-    assert (delivery.method.redelivered, delivery.properties.headers) == (True, {"x-delivery-count": 1})
+    counts = {"x-acquired-count": 1, "x-delivery-count": 1}
+    assert (delivery.method.redelivered, delivery.properties.headers) == (True, counts)
     client.reject(delivery.method.delivery_tag)
     after.advance(1.9)
     assert get(client) is None
