@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Value = dict[str, Any]
 
-DEFAULT_TYPES: Final = ("", "classic", "quorum", "undefined")
+DEFAULT_TYPES: Final = ("", "classic", "quorum", "stream", "undefined")
 
 
 def parse_user(name: str, value: Value) -> User:

@@ -9,7 +9,8 @@ Source: RabbitMQ 4.x; x-queue-version as up to 4.2.
 from collections.abc import Callable
 from typing import Final
 
-from mambaamqp.wire.table import Table, Value
+from mambaamqp.broker.terms import term
+from mambaamqp.wire.table import Table, Timestamp, Value
 
 Check = Callable[[Value, Table, str], str]
 
@@ -25,7 +26,18 @@ LOCATORS: Final = ("client-local", "balanced", "random", "least-leaders", "min-m
 RETRY_TYPES: Final = ("disabled", "all", "failed", "returned")
 BACKOFFS: Final = ("linear", "exponential")
 PERCENT_MAX: Final = 100
-AGE_UNITS: Final = ("Y", "M", "D", "h", "m", "s")
+AGE_UNITS: Final[dict[str, int]] = {
+    "Y": 365 * 86_400,
+    "M": 30 * 86_400,
+    "D": 86_400,
+    "h": 3600,
+    "m": 60,
+    "s": 1,
+}
+"""Unit of an age → its seconds."""
+AGE_DIGITS_MAX: Final = 12
+"""More are not read: turning a long text into a number is quadratic."""
+STREAM_OFFSETS: Final = ("first", "last", "next")
 
 
 def integer(value: Value, table: Table, key: str) -> str:
@@ -120,13 +132,28 @@ def placement_tag(value: Value, table: Table, key: str) -> str:
 
 
 def max_age(value: Value, table: Table, key: str) -> str:
-    """A number of at least 1 and one of six units, e.g. `7D`."""
-    problem = text(value, table, key)
-    if problem:
-        return problem
+    return text(value, table, key) or ("" if is_age(value) else "invalid_max_age")
+
+
+def is_age(value: str) -> bool:
+    """Whether it is a number of at least 1 and one of six units, e.g. `7D`."""
     number, unit = value[:-1], value[-1:]
-    legal = unit in AGE_UNITS and number.isascii() and number.isdecimal() and number.strip("0")
-    return "" if legal else "invalid_max_age"
+    return unit in AGE_UNITS and number.isascii() and number.isdecimal() and bool(number.strip("0"))
+
+
+def age_ms(value: str) -> int:
+    """A time span like `7D` in milliseconds; of a number that nobody lives to see, fewer."""
+    digits = value[:-1].lstrip("0")
+    return int(digits[:AGE_DIGITS_MAX]) * AGE_UNITS[value[-1]] * 1000
+
+
+def stream_offset(value: Value, table: Table, key: str) -> str:
+    """Where a consumer of a stream begins: a name, a time span, a number or a moment."""
+    if isinstance(value, str):
+        legal = value in STREAM_OFFSETS or is_age(value)
+    else:
+        legal = isinstance(value, (int, Timestamp)) and not isinstance(value, bool)
+    return "" if legal else f"{{invalid_stream_offset_arg,{{{table.kind(key)},{term(value)}}}}}"
 
 
 QUEUE_CHECKS: Final[dict[str, Check]] = {
@@ -162,5 +189,6 @@ QUEUE_CHECKS: Final[dict[str, Check]] = {
 
 CONSUMER_CHECKS: Final[dict[str, Check]] = {
     "x-priority": integer,
+    "x-stream-offset": stream_offset,
     "x-consumer-timeout": time_span,
 }

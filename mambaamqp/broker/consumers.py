@@ -13,6 +13,7 @@ from mambaamqp.broker.entry import Entry
 
 if TYPE_CHECKING:
     from mambaamqp.broker.queue import Queue
+    from mambaamqp.broker.subscription import Subscription
 
 UNLIMITED: Final = 1 << 60
 
@@ -30,6 +31,8 @@ class Consumer:
         self.in_rotation = False
         self.active = False
         """May be given messages at all: false for the waiting ones of a single-active-consumer queue."""
+        self.subscription: Subscription | None = None
+        """What it asks of a stream."""
 
     def can_take(self) -> bool:
         """Whether a message may be handed over now."""
@@ -84,7 +87,11 @@ class Rotation:
         """Out, because the consumer cannot take more for now."""
         if consumer.in_rotation:
             consumer.in_rotation = False
-            self.rings[consumer.priority].remove(consumer)
+            ring = self.rings[consumer.priority]
+            if ring[-1] is consumer:
+                ring.pop()
+            else:
+                ring.remove(consumer)
 
     def forget(self, consumer: Consumer) -> None:
         """Out for good; a priority that nobody uses any more leaves nothing behind."""

@@ -29,6 +29,29 @@ STREAM_KEYS: Final = frozenset(
 UNFIT: Final[dict[str, frozenset[str]]] = {
     "classic_queues": STREAM_KEYS | {"dead-letter-strategy", "target-group-size"},
     "quorum_queues": STREAM_KEYS | {"queue-mode"},
+    "streams": frozenset(
+        {
+            "consumer-timeout",
+            "dead-letter-exchange",
+            "dead-letter-routing-key",
+            "dead-letter-strategy",
+            "delivery-limit",
+            "expires",
+            "ha-mode",
+            "ha-params",
+            "ha-promote-on-failure",
+            "ha-promote-on-shutdown",
+            "ha-sync-mode",
+            "max-in-memory-bytes",
+            "max-in-memory-length",
+            "max-length",
+            "message-ttl",
+            "overflow",
+            "queue-master-locator",
+            "queue-mode",
+            "target-group-size",
+        }
+    ),
 }
 """Keys that a kind of queue does not know. A delivery limit is for classic queues too, here."""
 

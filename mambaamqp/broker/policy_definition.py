@@ -2,20 +2,22 @@
 
 Three may speak about one thing: the operator policy, the policy, and the queue's own arguments. Of numbers
 the smallest counts, whoever asks for it; for anything else the argument goes before the operator policy, and
-that before the policy. Refuses to know which queues a policy is about. Source: RabbitMQ "Policies".
+that before the policy. Over a stream, policies go before arguments. Refuses to know which queues a policy is
+about. Source: RabbitMQ "Policies".
 """
 
 from collections.abc import Callable
 from typing import Any, Final
 
 from mambaamqp.broker.argument_values import (
-    AGE_UNITS,
     BACKOFFS,
     LOCATORS,
     OVERFLOWS,
     PERCENT_MAX,
     RETRY_TYPES,
     STRATEGIES,
+    age_ms,
+    is_age,
 )
 from mambaamqp.broker.arguments import (
     DELIVERY_LIMIT_DEFAULT,
@@ -87,10 +89,7 @@ def _locator(value: Any) -> bool:
 
 
 def _age(value: Any) -> bool:
-    if not isinstance(value, str):
-        return False
-    number = value[:-1]
-    return value[-1:] in AGE_UNITS and number.isascii() and number.isdecimal() and bool(number.strip("0"))
+    return isinstance(value, str) and is_age(value)
 
 
 def _persistence(value: Any) -> bool:
@@ -120,10 +119,12 @@ KEYS: Final[dict[str, Check]] = {
     "delayed-retry-type": (_retry_type, "is not a valid delayed retry type"),
     "delivery-limit": (_integer, "is not a valid delivery limit"),
     "expires": (_positive, "is not a valid queue expiry"),
+    "max-age": (_age, "is not a valid max age"),
     "max-length": (_non_negative, "is not a valid maximum length"),
     "max-length-bytes": (_non_negative, "is not a valid maximum length in bytes"),
     "message-ttl": (_non_negative, "is not a valid message TTL"),
     "overflow": (_overflow, "is not a valid overflow value"),
+    "stream-max-segment-size-bytes": (_positive, "is not a valid segment size"),
     "x-cache-persistence": (_persistence, "is not a valid x-cache-persistence: either disk or memory"),
     "x-cache-size": (_positive, "is not a valid x-cache-size: an integer greater than 0"),
     "x-cache-ttl": (_positive, "is not a valid x-cache-ttl: an integer greater than 0"),
@@ -139,7 +140,6 @@ WITHOUT_EFFECT: Final[dict[str, Check]] = {
     "ha-sync-batch-size": (_anything, ""),
     "ha-sync-mode": (_anything, ""),
     "initial-cluster-size": (_positive, "is not a valid cluster size"),
-    "max-age": (_age, "is not a valid max age"),
     "max-in-memory-bytes": (_non_negative, "is not a valid maximum memory in bytes"),
     "max-in-memory-length": (_non_negative, "is not a valid maximum memory in messages"),
     "queue-leader-locator": (_locator, "is not a valid queue leader locator value"),
@@ -147,7 +147,6 @@ WITHOUT_EFFECT: Final[dict[str, Check]] = {
     "queue-mode": (_mode, "is not a valid queue-mode value"),
     "queue-version": (_version, "is not a valid queue-version value"),
     "stream-filter-size-bytes": (_positive, "is not a valid filter size"),
-    "stream-max-segment-size-bytes": (_positive, "is not a valid segment size"),
     "target-group-size": (_positive, "is not a valid target group size"),
 }
 """What RabbitMQ's policies have besides: taken, checked and kept, so that definitions come and go whole."""
@@ -228,6 +227,9 @@ def arguments_under(
 ) -> QueueArguments:
     """What a queue with the arguments `table` is to do under a definition."""
     arguments = stored_queue_arguments(table, quorum_delivery_limit)
+    if arguments.queue_type == "stream":
+        _lay_over_stream(arguments, definition)
+        return arguments
     arguments.message_ttl_ms = _smaller(arguments.message_ttl_ms, definition.get("message-ttl"))
     arguments.expires_ms = _smaller(arguments.expires_ms, definition.get("expires"))
     arguments.max_length = _smaller(arguments.max_length, definition.get("max-length"))
@@ -251,6 +253,16 @@ def arguments_under(
         own = table.get("x-delivery-limit")
         arguments.delivery_limit = limit if own is None else _delivery_limit(own, limit)
     return arguments
+
+
+def _lay_over_stream(arguments: QueueArguments, definition: Definition) -> None:
+    """Of a stream, unlike other queues, a policy goes before the arguments."""
+    if "max-age" in definition:
+        arguments.max_age_ms = age_ms(definition["max-age"])
+    if "max-length-bytes" in definition:
+        arguments.max_length_bytes = definition["max-length-bytes"]
+    if "stream-max-segment-size-bytes" in definition:
+        arguments.segment_bytes = definition["stream-max-segment-size-bytes"]
 
 
 def _smaller(own: int | None, other: int | None) -> int | None:

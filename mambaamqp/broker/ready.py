@@ -287,14 +287,15 @@ class Line:
     def block_after(self, position: int) -> Block | None:
         """The first block with entries of a position greater than this; None at the end of the line."""
         low = 1 if self.at == len(self.head) else 0
-        high = len(self.blocks)
+        # A last block without entries has no last position either.
+        end = high = len(self.blocks) if self.tail else len(self.blocks) - 1
         while low < high:
             middle = (low + high) // 2
             if self.blocks[middle].last > position:
                 high = middle
             else:
                 low = middle + 1
-        return self.blocks[low] if low < len(self.blocks) else None
+        return self.blocks[low] if low < end else None
 
     def next_to_rest(self, head_blocks: i64) -> Block | None:
         """The first complete block, behind so many at the front, that is awake and has not been tried."""

@@ -16,8 +16,10 @@ from mambaamqp.broker.arguments import stored_queue_arguments
 from mambaamqp.broker.binding import Binding
 from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.queue import Queue
+from mambaamqp.broker.queue_types import new_queue
 from mambaamqp.broker.recollection import Recollection
 from mambaamqp.broker.revival import Revival
+from mambaamqp.broker.stream import Stream
 from mambaamqp.errors import PreconditionFailed, StoreError
 from mambaamqp.store import records
 from mambaamqp.store.body import StoredBody
@@ -130,7 +132,7 @@ class Replay:
         annex = stored_annex(vhost, record.queue_id, record.name, table)
         if annex is not None:
             return annex
-        return Queue(
+        return new_queue(
             vhost,
             record.queue_id,
             record.name,
@@ -224,6 +226,10 @@ class Replay:
     def _settle(self, record: records.Settle, segment: Segment) -> None:
         waiting = self.waiting.get(record.queue_id)
         if waiting is not None:
+            queue = waiting.queue
+            if isinstance(queue, Stream):
+                # What was published there may be damaged by now; its offset has been used all the same.
+                queue.next_position = max(queue.next_position, *(last + 1 for _, last in record.ranges))
             for first, last in record.ranges:
                 for position in range(first, last + 1):
                     waiting.remove(position)
@@ -245,7 +251,7 @@ class Replay:
             if queue.hidden and not connect(queue):
                 self._drop_queue(queue)
         for waiting in self.waiting.values():
-            waiting.finish(self.clean, self._let_stand)
+            waiting.finish(self.clean or isinstance(waiting.queue, Stream), self._let_stand)
             waiting.queue.recall()
         self.waiting.clear()
 

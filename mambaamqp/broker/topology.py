@@ -15,6 +15,7 @@ from mambaamqp.broker.consumers import Consumer
 from mambaamqp.broker.destination import Destination
 from mambaamqp.broker.exchanges import Exchange
 from mambaamqp.broker.queue import Queue
+from mambaamqp.broker.queue_types import new_queue
 from mambaamqp.broker.replies import check_bindable
 from mambaamqp.broker.vhost import VirtualHost
 from mambaamqp.errors import (
@@ -236,7 +237,7 @@ def create_queue(
     arguments: QueueArguments,
 ) -> Queue:
     """A new queue, journaled if it is to survive."""
-    queue = Queue(
+    queue = new_queue(
         vhost,
         vhost.broker.next_serial(),
         name,
@@ -296,6 +297,9 @@ def delete_queue(
 
 
 def _check_deletable(queue: Queue, if_unused: bool, if_empty: bool) -> None:
+    """A stream is deleted whatever was asked, as in RabbitMQ."""
+    if queue.arguments.queue_type == "stream":
+        return
     where = f"queue '{queue.name}' in vhost '{queue.vhost.name}'"
     if queue.arguments.queue_type == "quorum" and (if_unused or if_empty):
         flag = "if-unused" if if_unused else "if-empty"
@@ -309,10 +313,18 @@ def _check_deletable(queue: Queue, if_unused: bool, if_empty: bool) -> None:
         raise PreconditionFailed(f"{where} not empty")
 
 
+def unsupported_by_streams(method: str, queue: Queue) -> NotImplementedFault:
+    """RabbitMQ's refusal, in its words."""
+    where = f"queue '{queue.name}' in vhost '{queue.vhost.name}'"
+    return NotImplementedFault(f"{method} not supported by stream queues {where}")
+
+
 def purge_queue(vhost: VirtualHost, actor: Actor, owner: object, name: str) -> int:
     """Drop what waits in a queue and return how many messages that were."""
     authorize(actor, "read", "queue", name)
     queue = find_queue(vhost, owner, name)
+    if queue.arguments.queue_type == "stream":
+        raise unsupported_by_streams("queue.purge", queue)
     vhost.broker.catch_up()
     return queue.purge()
 
@@ -423,7 +435,9 @@ def readable_queue(vhost: VirtualHost, actor: Actor, owner: object, name: str) -
 
 
 def check_consumable(queue: Queue, exclusive: bool) -> None:
-    """403 when an exclusive consumer stands against another one, whichever came first."""
+    """403 when an exclusive consumer stands against another one, whichever came first; not of a stream."""
+    if queue.arguments.queue_type == "stream":
+        return
     taken = any(consumer.exclusive for consumer in queue.consumers)
     unfit = exclusive and (bool(queue.consumers) or queue.arguments.single_active_consumer)
     if taken or unfit:

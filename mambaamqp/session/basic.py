@@ -8,7 +8,7 @@ from mambaamqp.broker.arguments import consumer_priority, consumer_timeout
 from mambaamqp.broker.entry import Entry
 from mambaamqp.broker.replies import REPLY_TO
 from mambaamqp.errors import NotAllowed, NotImplementedFault, PreconditionFailed, ResourceLocked
-from mambaamqp.session import lost, replies, reporting
+from mambaamqp.session import lost, replies, reporting, streams
 from mambaamqp.session.confirms import Confirms
 from mambaamqp.session.consuming import ChannelConsumer, counted
 from mambaamqp.session.patience import timeout_seconds
@@ -56,11 +56,14 @@ def consume(channel: "Channel", method: Any) -> None:
     queue = topology.readable_queue(channel.vhost, channel.actor, session, name)
     topology.check_consumable(queue, method.exclusive)
     _check_shared_prefetch(channel, queue)
-    priority = consumer_priority(method.arguments, queue.name, channel.vhost.name)
+    queue_type = "stream" if queue.arguments.queue_type == "stream" else ""
+    priority = consumer_priority(method.arguments, queue.name, channel.vhost.name, queue_type)
+    subscription = streams.subscribe(channel, queue, method)
     consumer = ChannelConsumer(
         channel, queue, tag, no_ack=method.no_ack, exclusive=method.exclusive, priority=priority
     )
     consumer.timeout_ms = consumer_timeout(method.arguments)
+    consumer.subscription = subscription
     channel.consumers[tag] = consumer
     if not method.no_ack:
         session.patience.expect(timeout_seconds(session, queue, consumer), channel.vhost.broker.now)
@@ -88,6 +91,8 @@ def cancel(channel: "Channel", method: Any) -> None:
 def get(channel: "Channel", method: Any) -> None:
     name = queue_name(channel, method.queue)
     queue = topology.readable_queue(channel.vhost, channel.actor, channel.session, name)
+    if queue.arguments.queue_type == "stream":
+        raise topology.unsupported_by_streams("basic.get", queue)
     if queue.arguments.single_active_consumer:
         raise ResourceLocked(
             f"cannot obtain access to locked queue '{name}' in vhost '{channel.vhost.name}'. "

@@ -285,6 +285,38 @@ def with_headers(header: bytes, put: dict[str, bytes], remove: frozenset[str]) -
     return replace(header, {"headers": len(new).to_bytes(4, "big") + new})
 
 
+def with_first_header(header: bytes, key: str, value: bytes) -> bytes:
+    """As `with_headers` with one entry, which goes to the front where that saves a look at the others."""
+    octets = key.encode()
+    size: i64 = len(header)
+    flags: i64 = header[12] << 8 | header[13]
+    at: i64 = 14
+    if flags & CONTENT_TYPE:
+        at = _text_end(header, at, size)
+    if flags & CONTENT_ENCODING:
+        at = _text_end(header, at, size)
+    table_bytes: i64 = len(octets) + len(value) + 1
+    behind: i64 = at
+    if flags & HEADERS:
+        behind = _table_end(header, at, size)
+        if octets in header:
+            return with_headers(header, {key: value}, frozenset())
+        at += 4
+        table_bytes += behind - at
+    return b"".join(
+        (
+            header[:12],
+            int(flags | HEADERS).to_bytes(2, "big"),
+            header[14 : at - 4 if flags & HEADERS else at],
+            int(table_bytes).to_bytes(4, "big"),
+            bytes((len(octets),)),
+            octets,
+            value,
+            header[at:],
+        )
+    )
+
+
 def encode(properties: dict[str, Any], body_bytes: int) -> bytes:
     """A content header's payload from properties by name (str, int, Timestamp, dict or Table).
 

@@ -35,12 +35,13 @@ def test_what_is_no_pattern_is_refused(value: dict[str, Any]) -> None:
         parse_topics("kim", "/", {"x": value})
 
 
-@pytest.mark.parametrize("kind", ["stream", "x", 5, None])
+@pytest.mark.parametrize("kind", ["streams", "x", 5, None])
 def test_a_default_type_must_be_there(kind: Any) -> None:
-    """Streams are not."""
+    """Streams are."""
     with pytest.raises(PreconditionFailed, match="default_queue_type"):
         check_vhost("v", {"default_queue_type": kind})
     assert check_vhost("v", {"default_queue_type": "quorum"})
+    assert check_vhost("v", {"default_queue_type": "stream"})
 
 
 def log_in(world: World, name: str, password: str) -> bool:

@@ -14,7 +14,7 @@ from mambaamqp.broker.arguments import (
     parse_queue_arguments,
     stored_queue_arguments,
 )
-from mambaamqp.errors import NotImplementedFault, PreconditionFailed
+from mambaamqp.errors import PreconditionFailed
 from mambaamqp.wire.table import EMPTY, Table, encode_entries
 
 WHERE = "queue 'q' in vhost '/'"
@@ -186,10 +186,29 @@ def test_quorum_queues_have_names() -> None:
         parse({"x-queue-type": "quorum"}, server_named=True)
 
 
-def test_streams_are_not_there_yet() -> None:
-    """540, rather than a queue that forgets."""
-    with pytest.raises(NotImplementedFault, match="streams are not supported yet"):
-        parse({"x-queue-type": "stream"})
+def test_the_limits_of_streams() -> None:
+    """Ages in RabbitMQ's units, whose months have thirty days."""
+    arguments = parse({"x-queue-type": "stream"})
+    assert (arguments.max_age_ms, arguments.max_length_bytes, arguments.segment_bytes) == (None, None, None)
+    for age, seconds in (("1Y", 31_536_000), ("2M", 5_184_000), ("3D", 259_200), ("4h", 14_400), ("05s", 5)):
+        arguments = parse({"x-queue-type": "stream", "x-max-age": age})
+        assert arguments.max_age_ms == seconds * 1000
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [
+        ("x-stream-max-segment-size-bytes", 3_000_000_001, "Exceeded max value for {}"),
+        ("x-stream-filter-size-bytes", 15, "Invalid value for  {}"),
+        ("x-stream-filter-size-bytes", 256, "Invalid value for  {}"),
+    ],
+)
+def test_sizes_that_streams_refuse(key: str, value: int, text: str) -> None:
+    """RabbitMQ's bounds and words."""
+    with pytest.raises(PreconditionFailed) as failure:
+        parse({"x-queue-type": "stream", key: value})
+    assert str(failure.value) == text.replace("{}", key)
+    parse({"x-queue-type": "stream", key: 200})
 
 
 # Redeclare
@@ -342,6 +361,11 @@ def test_a_consumer_priority_is_a_number(value: Any, kind: str) -> None:
         ),
         ({"x-consumer-timeout": -1}, "classic", "'x-consumer-timeout' for {}: {value_negative,-1}"),
         ({"x-consumer-timeout": -1}, "quorum", "'x-consumer-timeout' for {}: {value_negative,-1}"),
+        (
+            {"x-stream-offset": "some"},
+            "stream",
+            "'x-stream-offset' for {}: {invalid_stream_offset_arg,{longstr,<<\"some\">>}}",
+        ),
         (
             {"x-stream-offset": "first", "x-priority": "a"},
             "classic",

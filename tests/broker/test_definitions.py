@@ -8,6 +8,7 @@ import pytest
 
 from mambaamqp.broker.definitions import Import, exported
 from mambaamqp.broker.exchanges.delayed import DelayedExchange
+from mambaamqp.broker.stream import Stream
 from mambaamqp.config import Config
 from tests.support.client import World
 
@@ -31,8 +32,6 @@ def test_what_is_not_taken_over_is_told(world: World) -> None:
         "parameters: name 's' in vhost 'shop': a parameter of 'shovel' has no effect here and was not kept",
         "global_parameters: name 'cluster_name': a global parameter has no effect here and was not kept",
         "exchanges: name 'strange' in vhost 'shop': unknown exchange type 'x-unheard-of'",
-        "queues: name 'log' in vhost 'shop': cannot declare queue 'log' in vhost 'shop': "
-        "streams are not supported yet",
     ]
 
 
@@ -42,7 +41,8 @@ def test_all_else_is_there_after_a_restart(world: World) -> None:
     world.commit()
     world = world.restart(clean=False)
     shop = world.broker.vhosts["shop"]
-    assert sorted(shop.queues) == ["orders", "safe"]
+    assert sorted(shop.queues) == ["log", "orders", "safe"]
+    assert isinstance(shop.queues["log"], Stream)
     orders = shop.queues["orders"]
     assert (orders.rule.policy, orders.rule.operator_policy) == ("p", "bound")
     assert (orders.arguments.max_length, orders.arguments.message_ttl_ms) == (5, 60_000)
@@ -149,7 +149,7 @@ def test_the_configuration_goes_first() -> None:
             "there is nothing to bind",
         ),
         ("policies", {"name": "p", "vhost": "/", "pattern": "(", "definition": {"expires": 1}}, "pattern"),
-        ("vhosts", {"name": "v", "default_queue_type": "stream"}, "not supported"),
+        ("vhosts", {"name": "v", "default_queue_type": "log"}, "not supported"),
     ],
 )
 def test_an_entry_that_cannot_be_is_told(world: World, section: str, entry: Any, reason: str) -> None:

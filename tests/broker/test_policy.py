@@ -36,7 +36,7 @@ def laid(policies: dict[str, dict[str, Any]], **operator: dict[str, Any]) -> Pol
 )
 def test_a_policy_is_for_its_kind(apply_to: str, kinds: tuple[str, ...]) -> None:
     """And for no other."""
-    policy = parse("p", value(apply_to=apply_to), operator=False)
+    policy = parse("p", value(apply_to=apply_to, definition={"max-length-bytes": 1}), operator=False)
     assert tuple(kind for kind in KINDS if policy.matches("q", kind)) == kinds
 
 
@@ -59,11 +59,12 @@ def test_a_pattern_is_searched_for(pattern: str, name: str, matches: bool) -> No
 @pytest.mark.parametrize(
     ("definition", "fits"),
     [
-        ({"max-length": 1}, ("classic_queues", "quorum_queues", "streams", "exchanges")),
-        ({"queue-mode": "lazy"}, ("classic_queues", "streams", "exchanges")),
-        ({"max-age": "1D", "max-length": 1}, ("streams", "exchanges")),
-        ({"dead-letter-strategy": "at-most-once"}, ("quorum_queues", "streams", "exchanges")),
-        ({"delivery-limit": 1}, ("classic_queues", "quorum_queues", "streams", "exchanges")),
+        ({"max-length": 1}, ("classic_queues", "quorum_queues", "exchanges")),
+        ({"queue-mode": "lazy"}, ("classic_queues", "exchanges")),
+        ({"max-age": "1D", "max-length-bytes": 1}, ("streams", "exchanges")),
+        ({"dead-letter-strategy": "at-most-once"}, ("quorum_queues", "exchanges")),
+        ({"delivery-limit": 1}, ("classic_queues", "quorum_queues", "exchanges")),
+        ({"max-length-bytes": 1}, ("classic_queues", "quorum_queues", "streams", "exchanges")),
     ],
 )
 def test_a_policy_with_foreign_keys_is_not_for_a_queue(

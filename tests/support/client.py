@@ -118,7 +118,7 @@ class World:
             elif self.in_flight is None:
                 self.in_flight = self.journal.seal()
             moved = [client.pump() for client in self.clients]
-            if not any(moved):
+            if not any(moved) and not self.broker.dirty:
                 return
 
     def advance(self, seconds: float) -> None:
