@@ -105,6 +105,7 @@ class Enumeration(Simulation):
             raise Violation("I11", f"a power cut is no damage: {damage[0]}")
         self.check_octets(world)
         self.check_marks(world)
+        self.check_offsets(world)
         return moment_of(world)
 
     def cut_recovery(self, image: Image, expected: Moment) -> None:

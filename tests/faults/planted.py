@@ -14,6 +14,7 @@ from mambaamqp.broker import snapshot
 from mambaamqp.broker.compaction import Compaction
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.replay import Replay
+from mambaamqp.broker.stream import Stream
 from mambaamqp.errors import StoreError
 from mambaamqp.session.confirms import Confirms
 from mambaamqp.store import disk as disk_module
@@ -235,6 +236,19 @@ def use_positions_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Replay, "_finish", finish)
 
 
+def count_on_from_what_is_left(patch: pytest.MonkeyPatch) -> None:
+    """The next offset of a stream is that behind its last message, and the first one where it has none."""
+    honest = Replay._finish
+
+    def finish(self: Replay) -> None:
+        honest(self)
+        for queue in self.queues.values():
+            if isinstance(queue, Stream):
+                queue.next_position = max([entry.position for entry in queue.ready.entries()], default=0) + 1
+
+    patch.setattr(Replay, "_finish", finish)
+
+
 def settle_the_neighbour_too(self: Queue, position: int) -> None:
     self.settled.append((position, position + 1))
     self.owe()
@@ -358,6 +372,8 @@ BUGS: Final[dict[str, Bug]] = {
     "what was recovered is not synced": Bug(replacing(Recovered, "_settle_end", nothing), "power cuts"),
     "not marked as redelivered": Bug(forget_that_it_was_delivered, "power cuts"),
     "positions used again": Bug(use_positions_again, "power cuts"),
+    "an offset of a stream used again": Bug(count_on_from_what_is_left, "power cuts"),
+    "what a stream lets go of is not written": Bug(replacing(Stream, "note_dropped", nothing), "power cuts"),
     "a settlement covers its neighbour": Bug(
         replacing(Queue, "note_settled", settle_the_neighbour_too), "power cuts"
     ),

@@ -8,6 +8,7 @@ import pytest
 from mambaamqp.broker.broker import Broker
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.ready import Ready
+from mambaamqp.broker.stream import Stream
 from mambaamqp.broker.vhost import VirtualHost
 from mambaamqp.session import connection
 from mambaamqp.session.channel import Channel
@@ -89,3 +90,32 @@ def test_lost_order_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes back takes its old place."""
     monkeypatch.setattr(Ready, "push_back", lambda self, entry: self.push(entry))
     assert broken_promise().startswith("I4")
+
+
+def test_a_stream_that_shows_what_is_not_safe_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a crash another message has the offset that somebody has seen, or none has."""
+
+    def commit(self: Stream) -> bool:
+        before, self.committed = self.committed, self.next_position
+        return self.committed > before
+
+    monkeypatch.setattr(Stream, "_commit", commit)
+    assert broken_promise().startswith(("I1", "I5"))
+
+
+def test_an_offset_that_is_used_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream that counts on from what is left of it."""
+    honest = Stream.resume
+
+    def resume(self: Stream) -> None:
+        self.next_position = max([entry.position for entry in self.ready.entries()][:-1], default=0) + 1
+        honest(self)
+
+    monkeypatch.setattr(Stream, "resume", resume)
+    assert broken_promise().startswith(("I1", "I3", "I4", "I5"))
+
+
+def test_a_credit_that_is_lost_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a reader gives back is not held by anybody any more."""
+    monkeypatch.setattr(Stream, "settle", lambda self, entry: None)
+    assert broken_promise()

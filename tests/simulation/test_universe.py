@@ -45,7 +45,17 @@ def test_everything_happens() -> None:
     expected = ("confirmed", "nacked", "returned", "received", "redelivered", "ack", "reject", "requeue")
     deaths = ("_crashed", "_cut_within", "_kill", "_stop", "_rot")
     room = ("segments let go", "moved", "slept", "woken")
-    for what in (*expected, *deaths, "committed", "rolled back", "safely gone", "frozen", "broken", *room):
+    for what in (
+        *expected,
+        *deaths,
+        "committed",
+        "rolled back",
+        "safely gone",
+        "frozen",
+        "broken",
+        "shown",
+        *room,
+    ):
         assert seen[what] >= 4, seen
 
 

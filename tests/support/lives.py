@@ -16,7 +16,19 @@ from mambaamqp.server.housekeeping import tidy
 from tests.support.accounts import check_accounts
 from tests.support.client import World
 from tests.support.disk import MemoryDisk
-from tests.support.moments import CONSUMED, EXCHANGES, KEYS, PASSING, QUEUES, Model, Moment, judge, moment_of
+from tests.support.moments import (
+    CONSUMED,
+    EXCHANGES,
+    KEEPING,
+    KEYS,
+    PASSING,
+    QUEUES,
+    STREAM,
+    Model,
+    Moment,
+    judge,
+    moment_of,
+)
 from tests.support.seats import Held, Seat
 from tests.support.violation import Violation
 
@@ -108,6 +120,7 @@ class Simulation:
             (self.housekeep, 2 * self.tidiness),
             (self.compact, 4 * self.tidiness if self.world.broker.compaction.deadline != NEVER else 0),
             (self.purge, 1),
+            (self.trim, 3),
             (self.delete, 1),
             (self.unbind, 1),
             (self.leave, 1),
@@ -147,6 +160,8 @@ class Simulation:
         seat, before = self.rng.choice(self.seats), len(self.model.moments) - 1
         if self.rng.random() < 0.6:
             name = self.rng.choice(list(QUEUES))
+            if name == STREAM and name not in self.model.queues:
+                self.model.stream_next = 1
             self.model.queues.setdefault(name, [])
             method: Any = commands.Queue.Declare(queue=name, durable=name != PASSING, arguments=QUEUES[name])
             answer: type = commands.Queue.DeclareOk
@@ -192,10 +207,10 @@ class Simulation:
         persistent = self.rng.random() < 0.85 or "short" in self.model.routes(exchange, key)
         routes = self.model.routes(exchange, key)
         if seat.mode == "tx":
-            kept = [name for name in routes if persistent or name == "quorum"]
+            kept = [name for name in routes if persistent or name in KEEPING]
             seat.tx_publishes.append((body, [self.vhost.queues[name] for name in kept]))
         else:
-            self._take_publish(seat, body, [name for name in routes if persistent or name == "quorum"])
+            self._take_publish(seat, body, [name for name in routes if persistent or name in KEEPING])
         self.send_publish(seat, body, exchange, key, persistent)
         self.listen()
 
@@ -314,10 +329,11 @@ class Simulation:
 
     def get(self) -> None:
         """basic.get of what waits, settled at once."""
-        if not self.model.queues:
+        names = sorted(self.model.queues.keys() - {STREAM})
+        if not names:
             return
         seat = self.rng.choice(self.seats)
-        name = self.rng.choice(sorted(self.model.queues))
+        name = self.rng.choice(names)
         first = self.vhost.queues[name].ready.peek()
         if first is None:
             return
@@ -355,15 +371,30 @@ class Simulation:
         self.listen()
 
     def purge(self) -> None:
-        if not self.model.queues:
+        names = sorted(self.model.queues.keys() - {STREAM})
+        if not names:
             return
         seat = self.rng.choice(self.seats)
-        name = self.rng.choice(sorted(self.model.queues))
+        name = self.rng.choice(names)
         for entry in self.vhost.queues[name].ready.entries():
             self.model.remove(name, entry.message.body())
         before = len(self.model.moments) - 1
         method = commands.Queue.Purge(queue=name)
         self.feed(seat, method, commands.Queue.PurgeOk, self.changed(before))
+
+    def trim(self) -> None:
+        """All of the stream has become too old; one step, since it is one record."""
+        stream = self.vhost.queues.get(STREAM)
+        if stream is None or not stream.ready.count:
+            return
+        self.model.queues[STREAM].clear()
+        self.model.note()
+        stream.arguments.max_age_ms = 0
+        while stream.ready.count:
+            stream.dispatch()
+        stream.arguments.max_age_ms = None
+        self.guarded(self.world.settle)
+        self.listen()
 
     def delete(self) -> None:
         seat, before = self.rng.choice(self.seats), len(self.model.moments) - 1
@@ -433,6 +464,7 @@ class Simulation:
         judge(self.model, found)
         self.check_octets(world)
         self.check_marks(world)
+        self.check_offsets(world)
         return found
 
     def check_agreement(self) -> None:
@@ -442,12 +474,24 @@ class Simulation:
     def check_marks(self, world: World) -> None:
         """After a stop that was not clean whatever waits may have been delivered."""
         for queue in world.broker.vhosts["/"].queues.values():
-            if not (world.store.clean_stop or all(entry.redelivered for entry in queue.ready.entries())):
+            if queue.name == STREAM or world.store.clean_stop:
+                continue
+            if not all(entry.redelivered for entry in queue.ready.entries()):
                 raise Violation("I6", f"not marked as redelivered in {queue.name}")
+
+    def check_offsets(self, world: World) -> None:
+        """What a stream holds stands right before the position that it goes on with, without a gap."""
+        stream = world.broker.vhosts["/"].queues.get(STREAM)
+        if stream is not None:
+            positions = [entry.position for entry in stream.ready.entries()]
+            if positions != list(range(stream.next_position - len(positions), stream.next_position)):
+                raise Violation("I4", f"offsets have changed: {positions} before {stream.next_position}")
 
     def check_octets(self, world: World) -> None:
         """Content headers are as they were sent, but for those of dead letters."""
         for queue in world.broker.vhosts["/"].queues.values():
             for entry in queue.ready.entries() if queue.name not in ("dead", "quorum") else ():
+                if queue.name == STREAM and entry.message.body() not in self.headers:
+                    continue
                 if entry.message.header() != self.headers.get(entry.message.body()):
                     raise Violation("I2", f"the content header of {entry.message.body()[:9]!r} has changed")

@@ -19,9 +19,16 @@ QUEUES: dict[str, dict[str, Any]] = {
     "short": {"x-max-length": 3},
     "quorum": {"x-queue-type": "quorum", "x-delivery-limit": -1},
     "passing": {},
+    "log": {"x-queue-type": "stream"},
 }
 PASSING = "passing"
 """The one queue that is not durable: it shares messages with the others and is gone after a crash."""
+STREAM = "log"
+"""Nothing is taken from it; it is emptied by age, and its offsets count on."""
+STREAM_NEXT = "log next"
+"""Where a moment has the position that the stream has come to."""
+KEEPING = ("quorum", STREAM)
+"""Queues that keep transient messages."""
 CONSUMED = ("plain", "deadly", "dead", "quorum", PASSING)
 """Queues that have consumers; of the short one it is then known what is its head."""
 EXCHANGES = {"hall": "fanout", "desk": "direct", "tree": "topic", "graveyard": "fanout"}
@@ -38,6 +45,7 @@ class Model:
         self.queues: dict[str, list[bytes]] = {}
         self.exchanges: dict[str, str] = {}
         self.bindings: set[tuple[str, str, str]] = set()
+        self.stream_next = 1
         self.moments: list[Moment] = [self.moment()]
         self.promised = 0
 
@@ -45,6 +53,8 @@ class Model:
         queues = tuple(
             (name, tuple(bodies)) for name, bodies in sorted(self.queues.items()) if name != PASSING
         )
+        if STREAM in self.queues:
+            queues += ((STREAM_NEXT, (b"%d" % self.stream_next,)),)
         bindings = frozenset(binding for binding in self.bindings if binding[2] != PASSING)
         return frozenset(name for name, _ in queues) | frozenset(self.exchanges.items()) | bindings, queues
 
@@ -62,7 +72,8 @@ class Model:
     def restart(self, found: Moment) -> None:
         """A power cut left this moment."""
         topology, queues = found
-        self.queues = {name: list(bodies) for name, bodies in queues}
+        self.queues = {name: list(bodies) for name, bodies in queues if name != STREAM_NEXT}
+        self.stream_next = int(dict(queues).get(STREAM_NEXT, (b"1",))[0])
         self.exchanges = {item[0]: item[1] for item in topology if isinstance(item, tuple) and len(item) == 2}
         self.bindings = {item for item in topology if isinstance(item, tuple) and len(item) == 3}
         self.moments = [found]
@@ -82,6 +93,7 @@ class Model:
         """A message reaches its queues: one step."""
         for name in queues:
             self.queues[name].append(body)
+        self.stream_next += STREAM in queues
 
     def shorten(self, queues: list[str]) -> bool:
         """The heads that a length limit pushes out; whether there were any."""
@@ -155,4 +167,6 @@ def moment_of(world: World) -> Moment:
         (name, tuple(entry.message.body() for entry in queue.ready.entries()))
         for name, queue in sorted(vhost.queues.items())
     )
-    return frozenset(vhost.queues) | frozenset(exchanges) | frozenset(bindings), queues
+    if STREAM in vhost.queues:
+        queues += ((STREAM_NEXT, (b"%d" % vhost.queues[STREAM].next_position,)),)
+    return frozenset(name for name, _ in queues) | frozenset(exchanges) | frozenset(bindings), queues

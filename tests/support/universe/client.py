@@ -7,8 +7,10 @@ from pamqp import commands, frame
 
 from tests.support.client import CAPABILITIES, publish_octets
 from tests.support.universe.clock import Clock
+from tests.support.universe.follower import CHANNEL, Follower
 from tests.support.universe.history import HALL, PASSING, TOPOLOGY, Copy, History, Letter, Transaction
 from tests.support.universe.link import Link, Reader
+from tests.support.universe.log import Log
 
 MODES: Final = ("confirm", "confirm", "tx", "plain")
 CONSUMED: Final = ("plain", "deadly", "brief", "dead", "capped", "quorum", PASSING)
@@ -79,7 +81,7 @@ class Connection:
 class Client:
     """Connects again whenever its connection is gone."""
 
-    def __init__(self, name: str, clock: Clock, rng: Random, history: History, port: Port) -> None:
+    def __init__(self, name: str, clock: Clock, rng: Random, history: History, port: Port, log: Log) -> None:
         self.name = name
         self.clock = clock
         self.rng = rng
@@ -89,6 +91,7 @@ class Client:
         self.publishes = rng.random() < 0.75
         self.consumes = not self.publishes or rng.random() < 0.4
         self.link: Link | None = None
+        self.follower = Follower(rng, log)
         self.at = Connection()
         self.open = False
         self.busy = True
@@ -111,6 +114,7 @@ class Client:
             return
         select = SELECT.get(self.mode)
         self.link.send(HELLO + (frame.marshal(select(), 1) if select else b""))
+        self.follower.connected(self.link)
         if self.mode == "tx":
             self.at.transaction = self.history.begun()
         self.call(commands.Basic.Qos(prefetch_count=self.rng.choice((1, 4, 0))))
@@ -126,7 +130,7 @@ class Client:
     def hang_up(self) -> None:
         """The connection is gone, however that came."""
         if self.link is not None:
-            self.link = None
+            self.link = self.follower.link = None
             self.history.left(self.at, self.at.used)
             self._forget_transaction()
             self.at = Connection()
@@ -150,6 +154,9 @@ class Client:
     def think(self) -> None:
         """One thing, if it is a good moment for it."""
         if self.link is None or not self.open or self.at.closing:
+            return
+        if self.rng.random() < 0.2:
+            self.follower.act()
             return
         chance = self.rng.random()
         if chance < 0.45 and self.publishes:
@@ -288,9 +295,12 @@ class Client:
         kind = octets[0]
         if kind == 8:
             return
-        value: Any = frame.unmarshal(octets)[2]
+        _, channel, value = frame.unmarshal(octets)
         if kind == 1 and value.name not in ("Basic.Deliver", "Basic.GetOk", "Basic.Return"):
-            self._answer(value)
+            if channel == CHANNEL:
+                self.follower.answer(value)
+            else:
+                self._answer(value)
             return
         self.content.append(value)
         if kind != 1:
@@ -298,7 +308,11 @@ class Client:
             if head.body_size == sum(len(part.value) for part in self.content[2:]):
                 method, _, *parts = self.content
                 self.content = []
-                self._message(method, b"".join(part.value for part in parts))
+                body = b"".join(part.value for part in parts)
+                if channel == CHANNEL and method.name == "Basic.Deliver":
+                    self.follower.message(method, head.properties, body)
+                else:
+                    self._message(method, body)
 
     def _message(self, method: Any, body: bytes) -> None:
         if method.name == "Basic.Return":

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from pamqp import commands
+
 from tests.support.disk import MemoryDisk
 from tests.support.lives import PowerCut
 from tests.support.universe.client import THINK_SECONDS, Client
 from tests.support.universe.clock import Clock
 from tests.support.universe.history import TOPOLOGY, History
 from tests.support.universe.link import Link, Reader
+from tests.support.universe.log import STREAMS, Log
 from tests.support.universe.machine import Machine
 
 COMMANDS = 40
@@ -28,6 +31,7 @@ class Universe:
         self.rng = Random(seed)
         self.clock = Clock(1000.0)
         self.history = History()
+        self.log = Log(self.history)
         self.disk = MemoryDisk()
         self.machine: Machine | None = None
         self.clients: list[Client] = []
@@ -38,7 +42,7 @@ class Universe:
     def run(self) -> None:
         """Lives, deaths, and the judgement."""
         self.clients = [
-            Client(f"client {number}", self.clock, self.rng, self.history, self)
+            Client(f"client {number}", self.clock, self.rng, self.history, self, self.log)
             for number in range(self.rng.choice(CLIENTS))
         ]
         self._boot()
@@ -199,13 +203,15 @@ class Universe:
         self._count_housekeeping()
         self._check_counts()
         self.history.judge(self._drain())
+        self._judge_streams()
         kept = sum(segment.live for segment in self._running.journal.segments)
         assert not kept, f"I12: the journal keeps {kept} messages that nobody needs"
 
     def _check_answered(self, client: Client) -> None:
         if client.link is not None and client.open and not client.at.closing:
             at = client.at
-            waiting = (list(at.unconfirmed), at.getting, [sent for sent in at.sent if sent.state == "sent"])
+            unconfirmed = [*at.unconfirmed, *client.follower.unconfirmed]
+            waiting = (unconfirmed, at.getting, [sent for sent in at.sent if sent.state == "sent"])
             assert not any(waiting), f"I16: {client.name} still waits for an answer: {waiting}"
 
     def _check_counts(self) -> None:
@@ -214,6 +220,28 @@ class Universe:
             assert (queue.unacked, queue.consumers) == (0, []), f"{queue.name}: something is held by nobody"
             assert queue.ready.count == len(entries)
             assert queue.ready.body_bytes == sum(entry.message.body_bytes for entry in entries)
+
+    def _judge_streams(self) -> None:
+        """Read from the first message on, then deleted."""
+        world: Any = self._running.world
+        reader = world.connect().open()
+        reader.call(1, commands.Basic.Qos(prefetch_count=10_000))
+        for name in STREAMS:
+            before = len(reader.deliveries)
+            if name not in self._running.broker.vhosts["/"].queues:
+                self.log.judge(name, [])
+                continue
+            reader.consume(name, name, arguments={"x-stream-offset": "first"})
+            world.advance(0)
+            found = reader.deliveries[before:]
+            self.log.judge(
+                name,
+                [
+                    (each.properties.headers["x-stream-offset"], each.body, each.method.redelivered)
+                    for each in found
+                ],
+            )
+            reader.call(1, commands.Queue.Delete(queue=name))
 
     def _drain(self) -> dict[str, list[int]]:
         """What is left in each queue, by basic.get; as many as declare-ok has said."""
