@@ -22,6 +22,7 @@ from mambaamqp.broker.asleep import Asleep
 from mambaamqp.broker.consumers import Consumer
 from mambaamqp.broker.entry import GONE, Entry
 from mambaamqp.broker.message import Message
+from mambaamqp.broker.pace import Pace
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.ready import Block
 from mambaamqp.broker.retention import Retention, oldest_ms
@@ -64,6 +65,7 @@ class Stream(Queue):
             arguments=arguments,
         )
         self.keeps_all = True
+        self.pace = Unhurried()
         self.committed: i64 = 1
         self.readers: dict[Consumer, StreamReader] = {}
         self.retention = Retention(self)
@@ -79,7 +81,7 @@ class Stream(Queue):
         self._shown_bytes = 0
 
     def _take_bounds(self) -> None:
-        """No limit of a stream stands against a publish; `retention` sees to them."""
+        """No limit of a stream stands against a publish: `retention` sees to them."""
 
     def govern(self, arguments: QueueArguments) -> None:
         """At the end of the batch what is too much by now begins to go."""
@@ -102,10 +104,6 @@ class Stream(Queue):
     def ttl_ms(self, message: Message) -> int:
         """A message of a stream does not expire by itself."""
         return -1
-
-    def hold_back(self, publisher: Waiter) -> bool:
-        """Who publishes is not held back by who reads."""
-        return False
 
     # Delivery
 
@@ -273,8 +271,12 @@ class Stream(Queue):
         settled.append((first, last))
         self.owe()
 
-    def note_marks(self) -> None:
-        """Nothing of a stream is ever marked as redelivered."""
+
+class Unhurried(Pace):
+    """Who publishes is not held back by who reads."""
+
+    def behind(self, ready: int) -> bool:
+        return False
 
 
 class Watch(Waiter):

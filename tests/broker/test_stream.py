@@ -5,6 +5,8 @@ from pamqp import commands
 
 from mambaamqp.broker import stream as streams
 from mambaamqp.broker.entry import NEVER
+from mambaamqp.broker.marks import note_marks
+from mambaamqp.broker.pace import hold_back
 from mambaamqp.broker.stream import Stream, offset_value
 from mambaamqp.server.housekeeping import tidy
 from tests.support.accounts import check_accounts
@@ -116,7 +118,7 @@ def test_publishers_are_not_held_back(world: World, stream: Stream) -> None:
     reader(world, 1)
     fill(world, 10)
     stream.pace.mark = 1
-    assert not stream.hold_back(world.clients[0].session)
+    assert not hold_back(stream, world.clients[0].session)
 
 
 def test_nothing_is_marked_after_a_crash(world: World, stream: Stream) -> None:
@@ -125,7 +127,7 @@ def test_nothing_is_marked_after_a_crash(world: World, stream: Stream) -> None:
     again = world.restart(clean=False)
     found = again.broker.vhosts["/"].queues["s"]
     assert not any(entry.redelivered for entry in found.ready.entries())
-    found.note_marks()
+    note_marks(found)
     assert (found.marks, found.returned) == ([], [])
 
 

@@ -745,3 +745,21 @@ def test_a_full_outbox_is_waited_for(world: World) -> None:
     assert deaf.session.outbox.size < 120_000
     world.advance(0)
     assert len(deaf.deliveries) == 100
+
+
+def test_a_paused_stream_takes_and_gives_nothing(world: World, client: Client) -> None:
+    """Until it is resumed: everybody goes on where they were."""
+    declare(client)
+    fill(client, 2)
+    read(client, prefetch=1)
+    stream = stream_of(world)
+    stream.pause()
+    client.ack(1, channel=2)
+    fill(client, 2, 2)
+    world.advance(1)
+    assert offsets(client.deliveries) == [0]
+    stream.resume()
+    world.settle()
+    for tag in (2, 3):
+        client.ack(tag, channel=2)
+    assert offsets(client.deliveries) == [0, 1, 2, 3]
