@@ -40,6 +40,7 @@ def positions(found: Stream) -> list[int]:
 
 
 def test_without_limits_everything_stays(world: World) -> None:
+    """For ever."""
     found, _ = stream(world, 10)
     assert found.retention.trim() == NEVER
     assert positions(found) == list(range(1, 11))
@@ -116,5 +117,6 @@ def test_neighbours_are_settled_together(world: World) -> None:
 
 
 def test_a_block_without_messages_has_no_time(world: World) -> None:
+    """It is younger than everything."""
     found, _ = stream(world, 0)
     assert oldest_ms(found.ready.line.blocks[0]) == NOBODY_MS

@@ -43,6 +43,7 @@ def reader(world: World, prefetch: int = 1000) -> Client:
 
 
 def test_an_offset_is_a_number_of_64_bits() -> None:
+    """Signed, as field tables have them."""
     assert offset_value(258) == b"l" + bytes(6) + b"\x01\x02"
 
 
