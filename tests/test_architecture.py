@@ -241,6 +241,7 @@ MIRRORED_ELSEWHERE: Final[dict[str, str]] = {
     "session/channels.py": "tests/flows/test_frames_and_channels.py",
     "session/connection.py": "tests/flows/test_closing.py",
     "session/consuming.py": "tests/flows/test_consuming.py",
+    "session/lost.py": "tests/flows/test_large_bodies.py",
     "session/reporting.py": "tests/flows/test_events.py",
     "session/topology.py": "tests/flows/test_declaring.py",
     "store/segment.py": "tests/store/test_journal.py",

@@ -57,11 +57,7 @@ def _park(session: "Session", channel: Channel) -> None:
 
 def _restrain(session: "Session") -> None:
     """Something has been published in this batch: must its publisher pause?"""
-    journal = session.broker.journal
-    # A large body is on disk already, but twice until it is in the journal too: one at a time.
-    waits = session.spooled and journal.position > journal.durable
-    session.spooled = False
-    if waits or journal.pending_bytes > session.settings.journal_pending_bytes_max:
+    if session.broker.journal.pending_bytes > session.settings.journal_pending_bytes_max:
         session.congested = True
         session.broker.await_durable(session)
     # A connection that consumes too is never paused: its acknowledgements are what others wait for.

@@ -57,6 +57,8 @@ class Channel:
         self.outbox = session.outbox
         self.frame_bytes_max = session.frame_bytes_max
         self.message_bytes_max = session.settings.message_bytes_max
+        self.whole_bytes_max = vhost.broker.journal.spool.whole_bytes_max
+        """A larger body is written to the disk as it comes."""
         self.closing = False
         """The broker has sent channel.close: everything but close and close-ok is ignored."""
         self.assembly: Assembly | None = None
@@ -190,9 +192,9 @@ class Channel:
             if assembly.body_bytes > self.message_bytes_max:
                 self.assembly = None
                 self.refuse_size(assembly.body_bytes)
-            spool = self.vhost.broker.journal.spool
-            if assembly.body_bytes > spool.whole_bytes_max:
-                assembly.spool(spool.begin(), self.frame_bytes_max)
+            if assembly.body_bytes > self.whole_bytes_max:
+                spool = self.vhost.broker.journal.spool
+                assembly.spool(spool.begin(), min(self.frame_bytes_max, spool.chunk_bytes))
         elif assembly.arrival is None:
             assembly.take_body(kind, payload)
         else:
@@ -209,7 +211,7 @@ class Channel:
                 assembly.stored = assembly.arrival.finish()
         except OSError as failure:
             self.assembly = None
-            log.error("%s: a large body cannot be kept: %s", self.session.peer.name, failure)
+            log.error("%s: a large body cannot be kept: %s", self.session.peer.name, str(failure))
             if failure.errno in NO_ROOM:
                 raise ContentTooLarge(
                     f"no room for a content body of {assembly.body_bytes} bytes at the present time"
@@ -217,10 +219,12 @@ class Channel:
             raise InternalFault("a content body could not be stored") from failure
 
     def _publish_assembled(self, assembly: Assembly) -> None:
-        stored = assembly.stored
-        if stored is not None:
-            self.session.spooled = True
-        self.publish(assembly.key, assembly.header, b"".join(assembly.frames), stored)
+        self.publish(assembly.key, assembly.header, b"".join(assembly.frames), assembly.stored)
+        journal = self.vhost.broker.journal
+        if assembly.stored is not None and journal.position > journal.durable:
+            # It is on the disk twice until the journal has it for sure: one at a time.
+            self.session.congested = True
+            self.vhost.broker.await_durable(self.session)
 
     # Delivering
 

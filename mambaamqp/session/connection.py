@@ -90,8 +90,7 @@ class Session(Waiter):
         self.channel_max = 0
         self.vhost: VirtualHost | None = None
         self.channels: dict[int, Channel] = {}
-        self.channel_number = 0
-        self.method_index = 0
+        self.channel_number = self.method_index = 0
         """Channel and method at work, for the close that names them."""
         self.outbox = Outbox()
         self.outbox_bytes_max = settings.outbox_bytes_max
@@ -104,7 +103,7 @@ class Session(Waiter):
         self.publishers: list[Channel] = []
         self.parked: list[Channel] = []
         """Channels whose confirms wait for the journal."""
-        self.published = self.congested = self.spooled = False  # the last: a large body in this batch
+        self.published = self.congested = False
         self.paced = False
         """Paused until the consumers of a queue published to have caught up."""
         self.reached: list[Queue] = []

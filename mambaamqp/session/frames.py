@@ -147,6 +147,8 @@ def _publish_whole(
     last = header_stop
     if header_stop - head < 7 + 14 or u16(data, head + 7) != fast.BASIC:
         return False
+    if body_bytes > channel.whole_bytes_max:
+        return False
     if header_stop - head >= session.frame_bytes_max + SLACK_BYTES:
         return False
     if body_bytes:

@@ -170,7 +170,7 @@ class Publish:
     @property
     def lost(self) -> bool:
         """Some of these are not what they were."""
-        return self.spans is not None and any([span.crc == UNREADABLE for span in self.spans])
+        return self.spans is not None and any(span.crc == UNREADABLE for span in self.spans)
 
 
 class Span:

@@ -82,7 +82,7 @@ class Recovered:
         """The last record says that the broker stopped in order, and nothing was damaged."""
         self.checkpoint_lsn = 0
         """Where the segment of the newest checkpoint begins."""
-        self._decoder = BodyDecoder()
+        self.decoder = BodyDecoder()
         self.lock: File = disk.lock(f"{directory}/{LOCK_NAME}")
 
     # Reading
@@ -107,7 +107,7 @@ class Recovered:
             )
         for place, base in enumerate(bases):
             yield from self._segment_records(base, bases[place + 1] if place + 1 < len(bases) else None)
-        self.clean_stop = self._decoder.last_kind == records.CLEAN_STOP and not self.findings
+        self.clean_stop = self.decoder.last_kind == records.CLEAN_STOP and not self.findings
         if self.clean_stop:
             yield self.end_lsn, self.segments[-1], records.CleanStop()
 
@@ -120,7 +120,7 @@ class Recovered:
             # Nothing is known of the frame before the oldest one, unless it is the first of all.
             prev_crc = self.prev_crc if self.segments or base == 0 else UNKNOWN
             reader = SegmentReader(self.disk, file, base, end=end, prev_crc=prev_crc)
-            self._decoder.messages_only = base < self.checkpoint_lsn
+            self.decoder.messages_only = base < self.checkpoint_lsn
             for frame in reader.frames():
                 yield from self._frame_records(frame, segment, path)
             self._take_gaps(reader, file, base)
@@ -138,15 +138,15 @@ class Recovered:
     def _frame_records(self, frame: StoredFrame, segment: Segment, path: str) -> list[Stored]:
         if frame.kind == EPOCH:
             # A broker that has begun this segment may have delivered since, though it appended nothing.
-            self._decoder.last_kind = 0
+            self.decoder.last_kind = 0
             self._take_epoch(frame.body, path)
             return []
         if frame.run_kind in (CHECKPOINT, SPACE):
             return []
         if not frame.flags & CONTINUED:
-            self._decoder.begin_run()
+            self.decoder.begin_run()
         lsn = segment.base_lsn + frame.offset + HEADER_BYTES
-        return self._decoder.decode(frame.body, lsn, segment)
+        return self.decoder.decode(frame.body, lsn, segment)
 
     def _take_epoch(self, body: bytes, path: str) -> None:
         if len(body) != 1 + STORE_ID_BYTES or body[0] != FORMAT_VERSION:

@@ -57,7 +57,13 @@ class Enumeration(Simulation):
         """The kinds of operation that the power went at."""
 
     def open(self, disk: MemoryDisk) -> World:
-        world = World(disk, segment_bytes=SEGMENT_BYTES, sync=self.sync, drowsy=self.drowsy)
+        world = World(
+            disk,
+            segment_bytes=SEGMENT_BYTES,
+            sync=self.sync,
+            drowsy=self.drowsy,
+            whole_bytes_max=self.whole_bytes_max,
+        )
         world.journal.segment_bytes = SEGMENT_BYTES
         return world
 

@@ -89,7 +89,7 @@ class FailingLife(Simulation):
         self.calls = 0
 
     def open(self, disk: MemoryDisk) -> World:
-        return FailingWorld(disk, segment_bytes=SEGMENT_BYTES)
+        return FailingWorld(disk, segment_bytes=SEGMENT_BYTES, whole_bytes_max=self.whole_bytes_max)
 
     def run(self) -> None:
         """A life without faults, and a second one with this one."""

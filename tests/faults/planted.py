@@ -19,6 +19,7 @@ from mambaamqp.errors import StoreError
 from mambaamqp.session.confirms import Confirms
 from mambaamqp.store import disk as disk_module
 from mambaamqp.store import reader, records
+from mambaamqp.store.body import Chunk
 from mambaamqp.store.commit import Commit, DiskFull
 from mambaamqp.store.disk import Disk, OsDisk
 from mambaamqp.store.journal import Journal
@@ -26,6 +27,7 @@ from mambaamqp.store.log_format import BATCH, segment_name
 from mambaamqp.store.reader import SegmentReader, StoredFrame
 from mambaamqp.store.recovery import Recovered
 from mambaamqp.store.segment import Segment
+from mambaamqp.store.spool import Spool, SpoolFile
 from mambaamqp.store.writer import LogWriter, Run
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -345,7 +347,41 @@ def drop_any_dead_segment(self: Journal) -> int:
     return len(dead)
 
 
+# Large bodies
+
+
+def read_without_checking(self: Chunk) -> bytes:
+    return self.file.read(self.size, self.at)
+
+
+def use_scratch_again_too_early(patch: pytest.MonkeyPatch) -> None:
+    """When its body is complete, rather than when nobody needs it."""
+    honest = Spool.give_back
+
+    def give_back(self: Spool, file: SpoolFile, complete: bool) -> None:
+        file.end = 0
+        honest(self, file, complete)
+
+    patch.setattr(Spool, "give_back", give_back)
+
+
+def read_where_it_is_not_yet(patch: pytest.MonkeyPatch) -> None:
+    """A body moves when its commit is sealed, not when that is safe; the scratch goes."""
+    honest = Journal.seal
+
+    def seal(self: Journal) -> Commit | None:
+        commit = honest(self)
+        for body, segment, lsns in commit.moves if commit is not None else []:
+            body.move(self._standing(body, segment, lsns))
+        return commit
+
+    patch.setattr(Journal, "seal", seal)
+
+
 BUGS: Final[dict[str, Bug]] = {
+    "a large body is not checked": Bug(replacing(Chunk, "read", read_without_checking), "large bodies"),
+    "scratch is used again too early": Bug(use_scratch_again_too_early, "large bodies"),
+    "a body is read before it is there": Bug(read_where_it_is_not_yet, "large bodies"),
     "confirm before sync": Bug(replacing(LogWriter, "sync", sync_without_syncing), "power cuts"),
     "confirm before the commit": Bug(
         replacing(Confirms, "end_batch", confirm_what_is_not_safe), "power cuts"

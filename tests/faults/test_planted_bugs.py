@@ -12,6 +12,7 @@ import pytest
 from mambaamqp.store import disk as disk_module
 from mambaamqp.store.disk import OsDisk
 from mambaamqp.store.recovery import open_store
+from tests.faults.bodies import Rotten
 from tests.faults.enumeration import Enumeration
 from tests.faults.failing import FailingLife, faults
 from tests.faults.planted import BUGS
@@ -26,6 +27,7 @@ LIVES_MAX = 60
 """A bug that needs more lives than this to show is one that slips through."""
 CALLS = 60
 REGIONS_PER_STORE = 60
+BROKERS = 5
 
 
 def power_cuts(seed: int, _: Path) -> None:
@@ -48,6 +50,11 @@ def rot(seed: int, _: Path) -> None:
     copy_oldest(store)
     for region in rng.choices(store.regions, k=REGIONS_PER_STORE):
         damage(store, region, rng)
+
+
+def large_bodies(seed: int, _: Path) -> None:
+    for number in range(BROKERS):
+        Rotten(seed + number).run()
 
 
 def short_writes(seed: int, directory: Path) -> None:
@@ -76,6 +83,7 @@ CHECKS: dict[str, Callable[[int, Path], None]] = {
     "failing calls": failing_calls,
     "rot": rot,
     "short writes": short_writes,
+    "large bodies": large_bodies,
 }
 
 

@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from mambaamqp.errors import FrameFault, UnexpectedFrame
 from mambaamqp.session.content import Assembly
+from mambaamqp.store.spool import Spool
 from mambaamqp.wire import properties
 from mambaamqp.wire.framing import FRAME_BODY, FRAME_HEADER, FRAME_METHOD, frame
+from tests.support.disk import MemoryDisk
 
 
 def begun(body_bytes: int) -> Assembly:
@@ -79,3 +81,21 @@ def test_a_header_that_is_cut_short_is_501(size: int) -> None:
     """Class, weight, size and flags are the least."""
     with pytest.raises(FrameFault, match="content header is too short"):
         Assembly(1, b"").take_header(FRAME_HEADER, properties.encode({}, 0)[:size])
+
+
+@given(st.lists(st.binary(max_size=40), max_size=12), st.integers(1, 50))
+def test_a_large_body_is_framed_anew(parts: list[bytes], room: int) -> None:
+    """It comes in frames of any size, and is stored in full ones: short ones would cost too much."""
+    body = b"".join(parts)
+    assembly = begun(len(body))
+    spool = Spool(MemoryDisk(), "/store")
+    spool.chunk_bytes = 1
+    assembly.spool(spool.begin(), room + 8)
+    for part in parts:
+        assembly.take_body(FRAME_BODY, part)
+    assert assembly.missing == 0
+    assert assembly.arrival is not None
+    stored = assembly.arrival.finish()
+    frames = [stored.read(place) for place in range(len(stored.chunks))]
+    assert frames == [frame(FRAME_BODY, 7, body[at : at + room]) for at in range(0, len(body), room)]
+    assert len(assembly.frames) == 1

@@ -3,6 +3,10 @@
 import pytest
 
 from mambaamqp.session.outbox import CHUNK_BYTES, TRIM_PIECES, Outbox
+from mambaamqp.session.spooled import Spooled
+from mambaamqp.store.spool import Spool
+from mambaamqp.wire.framing import body_frames
+from tests.support.disk import MemoryDisk
 
 
 def everything(outbox: Outbox) -> bytes:
@@ -133,3 +137,81 @@ def test_clear_forgets_everything() -> None:
     outbox.release(200)
 
     assert everything(outbox) == b"later"
+
+
+def spooled(body: bytes, disk: MemoryDisk | None = None) -> Spooled:
+    """A large body, in chunks of ten octets of it."""
+    spool = Spool(MemoryDisk() if disk is None else disk, "/store")
+    spool.chunk_bytes = 1
+    arrival = spool.begin()
+    for piece in body_frames(0, body, 18):
+        arrival.add(piece)
+    return Spooled(arrival.finish(), 0, 131072)
+
+
+def test_large_bodies_leave_in_their_turn() -> None:
+    """A slice at a time; what comes before and behind them is not mixed with them."""
+    outbox = Outbox()
+    outbox.write(b"before")
+    outbox.write_stored(spooled(b"x" * 25))
+    outbox.write(b"between")
+    outbox.write_stored(spooled(b"y" * 10))
+    outbox.write(b"after")
+    x, y = body_frames(0, b"x" * 25, 18), body_frames(0, b"y" * 10, 18)
+    assert outbox.size == 18 + sum(map(len, x + y))
+    taken = []
+    while chunk := outbox.take():
+        taken.append(chunk)
+    assert taken == [b"before", *x, b"between", *y, b"after"]
+    assert (outbox.size, outbox.ready) == (0, False)
+
+
+def test_a_large_body_waits_behind_a_hold() -> None:
+    """And a heartbeat goes in front of both."""
+    outbox = Outbox()
+    outbox.write_stored(spooled(b"x"))
+    outbox.hold(outbox.mark, 100)
+    outbox.write(b"held")
+    outbox.write_stored(spooled(b"y"))
+    outbox.interject(b"!")
+    assert everything(outbox) == body_frames(0, b"x", 18)[0] + b"!"
+    outbox.release(100)
+    assert everything(outbox) == b"held" + body_frames(0, b"y", 18)[0]
+
+
+def test_a_held_large_body_is_dropped() -> None:
+    """With its size, and without what may go."""
+    outbox = Outbox()
+    outbox.write_stored(spooled(b"x"))
+    outbox.hold(outbox.mark, 100)
+    outbox.write_stored(spooled(b"y" * 100))
+    outbox.drop_held()
+    outbox.write(b"close")
+    assert everything(outbox) == body_frames(0, b"x", 18)[0] + b"close"
+    assert outbox.size == 0
+
+
+def test_large_bodies_are_forgotten() -> None:
+    """Nothing refers to them, and nothing is left on the disk."""
+    outbox, disk = Outbox(), MemoryDisk()
+    body = spooled(b"x" * 100, disk)
+    given_up = body.body.chunks[0].file._given_up
+    outbox.write_stored(body)
+    del body
+    outbox.take()
+    assert not given_up
+    outbox.clear()
+    assert len(given_up) == 1
+    outbox.write(b"more")
+    assert everything(outbox) == b"more"
+
+
+def test_marks_outlive_large_bodies() -> None:
+    """However many have left."""
+    outbox = Outbox()
+    for _ in range(2 * TRIM_PIECES):
+        outbox.write_stored(spooled(b"x"))
+    for _ in range(2 * TRIM_PIECES - 1):
+        outbox.take()
+    assert outbox.trimmed
+    assert everything(outbox) == body_frames(0, b"x", 18)[0]

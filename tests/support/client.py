@@ -22,6 +22,7 @@ from mambaamqp.session.settings import SessionSettings
 from mambaamqp.store.commit import Commit
 from mambaamqp.store.journal import deaf_journal
 from mambaamqp.store.recovery import open_store
+from mambaamqp.store.spool import WHOLE_BYTES_MAX
 from mambaamqp.wire.framing import FRAME_METHOD
 from mambaamqp.wire.framing import frame as pack
 from mambaamqp.wire.methods import encode
@@ -68,9 +69,11 @@ class World:
         sync: bool = True,
         now: float = 1000.0,
         drowsy: int = 0,
+        whole_bytes_max: int = WHOLE_BYTES_MAX,
         **limits: int,
     ) -> None:
-        """`drowsy`: all that waits behind so many messages of a queue sleeps, in blocks of so many."""
+        """`drowsy`: all that waits behind so many messages of a queue sleeps, in blocks of so many.
+        Larger bodies than `whole_bytes_max` are on the disk only."""
         self.hold = False
         self.disk = MemoryDisk() if disk is None else disk
         self.config = default_config() if config is None else config
@@ -81,8 +84,11 @@ class World:
             assert hasattr(self.settings, name), name
             setattr(self.settings, name, value)
         self.access = Access.from_config(self.config)
+        self.whole_bytes_max = whole_bytes_max
         self.store = open_store("/store", self.disk)
+        self.store.decoder.whole_bytes_max = whole_bytes_max
         deaf = deaf_journal("/store", self.disk)
+        deaf.spool.whole_bytes_max = whole_bytes_max
         self.broker = Broker(
             self.access, deaf, now, WALL_SECONDS + now, limits=self.config.limits, compatibility=ways
         )
@@ -95,6 +101,10 @@ class World:
             self.broker.put_vhost(vhost)
         self.broker.recover(self.store.records())
         self.journal = self.store.journal(segment_bytes=segment_bytes, sync=sync)
+        self.journal.spool.whole_bytes_max = whole_bytes_max
+        if whole_bytes_max < WHOLE_BYTES_MAX:
+            self.journal.spool.chunk_bytes = whole_bytes_max
+            self.journal.spool.file_bytes = 4 * whole_bytes_max
         self.broker.go_on_with(self.journal)
         self.in_flight: Commit | None = None
         self.commit()
@@ -155,7 +165,13 @@ class World:
             self.broker.stop(self.now)
             self.commit()
         self.store.close()
-        return World(self.disk, self.config, now=self.now, drowsy=self.drowsy)
+        return World(
+            self.disk,
+            self.config,
+            now=self.now,
+            drowsy=self.drowsy,
+            whole_bytes_max=self.whole_bytes_max,
+        )
 
 
 class Delivery:

@@ -12,7 +12,9 @@ from pamqp import commands, frame, header
 
 from mambaamqp.broker.entry import NEVER
 from mambaamqp.broker.queue import Queue
+from mambaamqp.errors import StoreError
 from mambaamqp.server.housekeeping import tidy
+from mambaamqp.store.spool import WHOLE_BYTES_MAX
 from tests.support.accounts import check_accounts
 from tests.support.client import World
 from tests.support.disk import MemoryDisk
@@ -39,7 +41,7 @@ LIVES = 3
 STEPS = 120
 
 
-class PowerCut(Exception):
+class PowerCut(BaseException):
     """The machine stops; `disk` is what is left."""
 
     def __init__(self, disk: MemoryDisk) -> None:
@@ -57,6 +59,7 @@ class Simulation:
         self.tidiness = tidiness
         self.rng = random.Random(seed)
         self.drowsy = self.rng.choice((0, 1, 3))
+        self.whole_bytes_max = self.rng.choice((150, 150, 1000, WHOLE_BYTES_MAX))
         self.disk = MemoryDisk()
         self.model = Model()
         self.bodies = 0
@@ -97,7 +100,7 @@ class Simulation:
 
     def open(self, disk: MemoryDisk) -> World:
         """A broker that starts on a disk."""
-        return World(disk, drowsy=self.drowsy)
+        return World(disk, drowsy=self.drowsy, whole_bytes_max=self.whole_bytes_max)
 
     def _count_down(self, _: str) -> None:
         self.countdown -= self.target in ("", self.acting)
@@ -138,6 +141,8 @@ class Simulation:
             self.cut = cut.disk
             for seat in self.seats:
                 seat.client.pump()
+        except StoreError as failure:
+            raise Violation("I13", f"the store fails, and no call to the disk has: {failure}") from failure
         return result
 
     def listen(self) -> None:

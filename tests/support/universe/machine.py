@@ -14,6 +14,7 @@ from mambaamqp.server.node import ROUNDS_MAX
 from mambaamqp.session.connection import Session
 from mambaamqp.session.peer import Peer
 from mambaamqp.store.commit import DiskFull
+from mambaamqp.store.spool import WHOLE_BYTES_MAX
 from tests.support.client import World
 from tests.support.disk import MemoryDisk
 from tests.support.universe.clock import Clock
@@ -38,6 +39,7 @@ class Machine:
             segment_bytes=rng.choice((2000, 20_000)),
             now=clock.now,
             drowsy=rng.choice((0, 1, 3)),
+            whole_bytes_max=rng.choice((150, 1000, WHOLE_BYTES_MAX)),
             outbox_bytes_max=OUTBOX_BYTES_MAX,
         )
         self.broker = self.world.broker
