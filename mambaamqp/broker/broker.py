@@ -38,6 +38,8 @@ from mambaamqp.store.segment import Segment
 
 log = logging.getLogger("mambaamqp.broker")
 
+SWEEP_SECONDS: Final = 0.002
+"""Between two files of large bodies that are removed, when nothing else happens."""
 POSITIONS_PER_RECORD: Final = 65_536
 """What one settle or requeue record names at most, so that it fits the journal's 16 MiB."""
 
@@ -171,6 +173,8 @@ class Broker:
     def deadline(self) -> float:
         """When `tick` must be called next; infinite without anything to wait for."""
         moment = min(self.agenda.next_moment(), self.compaction.deadline)
+        if self.journal.spool.given_up:
+            moment = min(moment, self.now + SWEEP_SECONDS)
         return min(moment, *self.paced.values()) if self.paced else moment
 
     def _check_pace(self, now: float) -> None:

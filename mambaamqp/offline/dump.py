@@ -13,9 +13,10 @@ from typing import Any
 from mambaamqp.broker.broker import Broker
 from mambaamqp.broker.description import plain
 from mambaamqp.broker.entry import Entry
-from mambaamqp.broker.message import names_of
+from mambaamqp.broker.message import Message, names_of
 from mambaamqp.broker.queue import Queue
 from mambaamqp.broker.vhost import VirtualHost
+from mambaamqp.errors import StoreError
 from mambaamqp.wire import properties
 
 FORMAT = 1
@@ -103,7 +104,7 @@ def _queue(queue: Queue) -> dict[str, Any]:
 def _message(entry: Entry, bodies: bool) -> dict[str, Any]:
     message = entry.message
     exchange, routing_key = names_of(message.address)
-    header, body = message.header(), message.body()
+    digest = _digest(message)
     found = {
         "queue": entry.queue.name,
         "position": entry.position,
@@ -112,11 +113,22 @@ def _message(entry: Entry, bodies: bool) -> dict[str, Any]:
         "exchange": exchange,
         "routing_key": routing_key,
         "published_ms": message.published_ms,
-        "properties": _properties(header),
-        "body_bytes": len(body),
-        "body_sha256": sha256(body).hexdigest(),
+        "properties": _properties(message.header()),
+        "body_bytes": message.body_bytes,
+        "body_sha256": digest,
     }
-    return found | ({"body": b64encode(body).decode()} if bodies else {})
+    return found | ({"body": b64encode(message.body()).decode()} if bodies and digest else {})
+
+
+def _digest(message: Message) -> str | None:
+    """Of a body, part by part: it may be a large one. None for one that is lost."""
+    digest = sha256()
+    try:
+        for place in range(message.body_parts()):
+            digest.update(message.body_part(place))
+    except (StoreError, OSError):
+        return None
+    return digest.hexdigest()
 
 
 def _properties(header: bytes) -> dict[str, Any]:

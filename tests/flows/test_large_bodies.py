@@ -485,3 +485,16 @@ def test_one_slow_reader_holds_one_slice(world: World, client: Client) -> None:
     slow.disconnect = None  # type: ignore[assignment, method-assign]
     slow.session.connection_lost(world.now)
     assert scratch_of(world) == []
+
+
+def test_the_disk_is_given_back_while_nothing_happens(world: World, client: Client) -> None:
+    """File by file, so that nobody waits for all of them."""
+    for _ in range(20):
+        client.publish(BODY)
+    files = len([path for path in world.disk.files if "scratch.body" in path])
+    assert files > 20
+    client.call(1, commands.Queue.Purge(queue="q"))
+    left = len([path for path in world.disk.files if "scratch.body" in path])
+    assert files // 2 < left < files
+    world.advance(1)
+    assert not [path for path in world.disk.files if "scratch.body" in path]
