@@ -59,4 +59,7 @@ class Entry:
 
     def acquired(self) -> int:
         """How often it has been delivered before; what was before a start counts as once at least."""
-        return max(self.returns, self.delivery_count, 1)
+        most = int(self.delivery_count)
+        if self.returns > most:
+            most = int(self.returns)
+        return most if most else 1
