@@ -86,7 +86,7 @@ def kind(value: Any) -> Any:
 def relation(sign: str, left: Any, right: Any) -> Any:
     if left is None or right is None:
         return None
-    if kind(left) is not kind(right):
+    if kind(left) is not kind(right) or left != left or right != right:
         return sign == "<>"
     if left == right:
         return sign in ("=", ">=", "<=")
