@@ -44,6 +44,7 @@ public final class AmqpScenarios {
             .add("a mandatory message without a way is returned", with(AmqpScenarios::returned))
             .add("a transaction commits and rolls back", with(AmqpScenarios::transaction))
             .add("priorities", with(AmqpScenarios::priorities))
+            .add("consumers take turns at a shared prefetch", with(AmqpScenarios::sharedPrefetch))
             .add("a missing queue closes the channel with 404", with(AmqpScenarios::missing))
             .add("RPC over direct reply-to", with(AmqpScenarios::rpc))
             .run();
@@ -110,6 +111,22 @@ public final class AmqpScenarios {
         check(second.getEnvelope().isRedeliver(), "redelivered");
         channel.basicAck(second.getEnvelope().getDeliveryTag(), false);
         equal(0L, channel.messageCount(queue));
+    }
+
+    private static void sharedPrefetch(Channel channel) throws Exception {
+        channel.basicQos(1, true);
+        BlockingQueue<Delivery> got = new LinkedBlockingQueue<>();
+        for (String tag : List.of("first", "second")) {
+            String queue = channel.queueDeclare().getQueue();
+            channel.basicConsume(queue, false, tag, (by, delivery) -> got.add(delivery), by -> { });
+            for (int i = 0; i < 2; i++) channel.basicPublish("", queue, null, tag.getBytes(UTF_8));
+        }
+        for (String tag : List.of("first", "second", "first", "second")) {
+            Delivery delivery = next(got);
+            equal(tag, new String(delivery.getBody(), UTF_8));
+            check(got.isEmpty(), "one at a time");
+            channel.basicAck(delivery.getEnvelope().getDeliveryTag(), false);
+        }
     }
 
     private static void deadLetter(Channel channel) throws Exception {
