@@ -293,7 +293,7 @@ def test_lines_of_other_queues(world: World, client: Client, arguments: dict[str
     assert [delivery.body for delivery in found if delivery] == expected
     if quorum:
         assert found[0] is not None
-        assert found[0].properties.headers == {"x-delivery-count": 1}
+        assert found[0].properties.headers == {"x-acquired-count": 1, "x-delivery-count": 1}
 
 
 def test_the_firehose(world: World, client: Client) -> None:

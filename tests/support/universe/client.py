@@ -13,6 +13,7 @@ from tests.support.universe.link import Link, Reader
 from tests.support.universe.log import Log
 
 MODES: Final = ("confirm", "confirm", "tx", "plain")
+CONTENT_TOO_LARGE: Final = 311
 CONSUMED: Final = ("plain", "deadly", "brief", "dead", "capped", "quorum", PASSING)
 THINK_SECONDS: Final = 0.03
 RETRY_SECONDS: Final = 0.2
@@ -275,6 +276,20 @@ class Client:
             self.link.cut()
             self.hang_up()
 
+    def is_given_up(self) -> None:
+        if not self.at.closing:
+            self.at.closing = True
+            self.history.leaves(self.at, self.at.used)
+            self._forget_transaction()
+
+    def _refused(self, value: Any) -> None:
+        """A large body came while the disk was full. Nothing is known of what was under way: begin anew."""
+        assert "no room" in value.reply_text, value.reply_text
+        self.history.count("no room")
+        if self.link is not None:
+            self.link.cut()
+        self.hang_up()
+
     def _give_up(self, link: Link) -> None:
         if self.link is link:
             self.hang_up()
@@ -297,7 +312,9 @@ class Client:
             return
         _, channel, value = frame.unmarshal(octets)
         if kind == 1 and value.name not in ("Basic.Deliver", "Basic.GetOk", "Basic.Return"):
-            if channel == CHANNEL:
+            if value.name == "Channel.Close" and value.reply_code == CONTENT_TOO_LARGE:
+                self._refused(value)
+            elif channel == CHANNEL:
                 self.follower.answer(value)
             else:
                 self._answer(value)

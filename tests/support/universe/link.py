@@ -20,6 +20,9 @@ class Reader(Protocol):
     def hang_up(self) -> None:
         """The other side is gone."""
 
+    def is_given_up(self) -> None:
+        """The broker has closed a channel or all of it, and says so; what was delivered there waits again already."""
+
 
 class Link:
     """Two directions; `session` is the broker's end, `reader` the client's."""

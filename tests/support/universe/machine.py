@@ -11,7 +11,7 @@ from mambaamqp.errors import StoreError
 from mambaamqp.server.committer import FULL_RETRY_SECONDS, LAZY_BYTES, LAZY_SECONDS
 from mambaamqp.server.housekeeping import tidy
 from mambaamqp.server.node import ROUNDS_MAX
-from mambaamqp.session.connection import Session
+from mambaamqp.session.connection import CLOSING, Session
 from mambaamqp.session.peer import Peer
 from mambaamqp.store.commit import DiskFull
 from mambaamqp.store.spool import WHOLE_BYTES_MAX
@@ -92,6 +92,12 @@ class Machine:
         data = link.read()
         if data:
             link.session.receive_data(data, self.clock.now)
+            self._look_for_ends(link)
+
+    def _look_for_ends(self, link: Link) -> None:
+        session = link.session
+        if session.state == CLOSING or any(channel.closing for channel in session.channels.values()):
+            link.reader.is_given_up()
 
     def _forget(self, link: Link) -> None:
         if link in self.links:
@@ -129,6 +135,7 @@ class Machine:
         assert session.outbox.size <= OUTBOX_BYTES_MAX + SURPLUS_BYTES, "an outbox without bounds"
         while link.room and (data := session.data_to_send()):
             link.write(data)
+        self._look_for_ends(link)
         if session.closing and not session.waiting and not session.has_data:
             link.end()
             self._forget(link)
