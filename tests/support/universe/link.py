@@ -21,7 +21,7 @@ class Reader(Protocol):
         """The other side is gone."""
 
     def is_given_up(self) -> None:
-        """The broker has closed a channel or all of it, and says so; what was delivered there waits again already."""
+        """The broker has closed a channel, or all of it: what was delivered there waits again."""
 
 
 class Link:
