@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from mambaamqp.errors import StoreError
 from mambaamqp.store.commit import DiskFull
+from mambaamqp.store.spool import WHOLE_BYTES_MAX
 from tests.faults.enumeration import SEGMENT_BYTES
 from tests.support.client import World
 from tests.support.disk import MemoryDisk
@@ -85,6 +86,8 @@ class FailingLife(Simulation):
     def __init__(self, seed: int, fault: Fault) -> None:
         super().__init__(seed, lives=1, steps=STEPS)
         self.fault = fault
+        # A large body that the disk does not take is refused on its channel: the simulation's matter.
+        self.whole_bytes_max = WHOLE_BYTES_MAX
         self.serving = self.stopped = False
         self.calls = 0
 

@@ -9,6 +9,9 @@ from tests.faults.scale import replay, scaled, seeds
 STATES = scaled(2600, 60_000)
 """Of each shape."""
 
+IMAGES = scaled(16, 200)
+"""Of each moment, at most: a large body in the journal has very many."""
+
 SHAPES = {
     "one write a commit": (writer.RUN_BYTES_MAX, True),
     "writes of 500 octets": (500, True),
@@ -26,7 +29,7 @@ def test_every_power_cut_finds_a_moment_that_was(shape: str, monkeypatch: pytest
     operations: set[str] = set()
     for seed in seeds(STATES):
         with replay("test_crash_states.py", f"{shape}, seed {seed}"):
-            enumeration = Enumeration(seed, lives=3, steps=120, sync=sync)
+            enumeration = Enumeration(seed, lives=3, steps=120, sync=sync, states_per_moment=IMAGES)
             enumeration.run()
         states.update(enumeration.states)
         operations.update(enumeration.operations)
