@@ -13,6 +13,7 @@ once and judged as often as it comes up, each time against what had been promise
 import random
 from hashlib import blake2b
 
+from mambaamqp.store.spool import WHOLE_BYTES_MAX
 from tests.support.client import World
 from tests.support.disk import Image, MemoryDisk
 from tests.support.lives import PowerCut, Simulation
@@ -43,8 +44,12 @@ class Enumeration(Simulation):
         tidiness: int = 1,
         states_per_moment: int | None = None,
         sync: bool = True,
+        spools: bool = True,
     ) -> None:
+        """`spools`: bodies may be large, which makes very many states of each moment."""
         super().__init__(seed, lives=lives, steps=steps, tidiness=tidiness)
+        if not spools:
+            self.whole_bytes_max = WHOLE_BYTES_MAX
         self.states_per_moment = states_per_moment
         self.sync = sync
         self.choices = random.Random(seed)

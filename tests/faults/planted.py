@@ -285,8 +285,8 @@ def replay_dead_letters_twice(patch: pytest.MonkeyPatch) -> None:
 def forget_one_of_several_queues(patch: pytest.MonkeyPatch) -> None:
     honest = broker_module.Broker._keep_many
 
-    def keep(self: Any, message: Any, entries: list[Any]) -> None:
-        honest(self, message, entries[:-1] if len(entries) > 1 else entries)
+    def keep(self: Any, message: Any, entries: list[Any], segment: Any) -> None:
+        honest(self, message, entries[:-1] if len(entries) > 1 else entries, segment)
 
     patch.setattr(broker_module.Broker, "_keep_many", keep)
 
@@ -310,7 +310,7 @@ def move_what_is_settled_too(patch: pytest.MonkeyPatch) -> None:
         move(self, message, entries)
         settled = [entry for entry in published.get(message, []) if entry not in entries]
         if settled:
-            self.broker._keep_many(message, settled)
+            self.broker._keep_many(message, settled, self.broker.journal.next_segment())
 
     patch.setattr(broker_module.Broker, "keep", note)
     patch.setattr(Compaction, "_move", move_for_all)

@@ -31,12 +31,12 @@ BROKERS = 5
 
 
 def power_cuts(seed: int, _: Path) -> None:
-    Enumeration(seed, lives=3, steps=120).run()
+    Enumeration(seed, lives=3, steps=120, spools=False).run()
 
 
 def tidying(seed: int, _: Path) -> None:
     """Power cuts of a broker that empties and drops segments most of the time."""
-    Enumeration(seed, lives=3, steps=250, tidiness=4).run()
+    Enumeration(seed, lives=3, steps=250, tidiness=4, spools=False).run()
 
 
 def failing_calls(seed: int, _: Path) -> None:
