@@ -176,31 +176,55 @@ def ack_multiple() -> Step:
 
 
 def whole_way() -> Step:
-    """1,000 messages published, confirmed, delivered and acknowledged together: transient, in memory."""
+    """1,000 messages published, delivered and acknowledged together: transient, in memory."""
+    return from_publish_to_ack(publish_octets(bytes(100)), lambda tags: ack_octets(tags[-1], True))
+
+
+def whole_way_each() -> Step:
+    """The same, each acknowledged by itself."""
+    return from_publish_to_ack(publish_octets(bytes(100)), acks_of_each)
+
+
+def whole_way_durable() -> Step:
+    """Persistent messages, each acknowledged by itself, through the journal into memory."""
+    octets = publish_octets(bytes(100), properties={"delivery_mode": 2})
+    return from_publish_to_ack(octets, acks_of_each, durable=True)
+
+
+def from_publish_to_ack(publish: bytes, acks: Callable[[list[int]], bytes], durable: bool = False) -> Step:
+    """A batch of that publish, confirmed, delivered, and acknowledged with what `acks` makes of the tags."""
     world = World()
     publisher, consumer = world.connect().open().confirm(), world.connect().open()
-    consumer.queue("q")
+    consumer.queue("q", durable=durable)
     consumer.consume("q")
-    octets = publish_octets(bytes(100)) * BATCH
+    octets = publish * BATCH
     tags = numbers()
     next(tags)
 
     def step() -> None:
         publisher.session.receive_data(octets, 1000.0)
         world.broker.flush(1000.0)
+        if durable:
+            world.commit()
         while consumer.session.data_to_send():
             pass
         while publisher.session.data_to_send():
             pass
-        tag = [next(tags) for _ in range(BATCH)][-1]
-        consumer.session.receive_data(ack_octets(tag), 1000.0)
+        consumer.session.receive_data(acks([next(tags) for _ in range(BATCH)]), 1000.0)
+        if durable:
+            world.commit()
 
     return step
 
 
-def ack_octets(tag: int) -> bytes:
-    """basic.ack of all up to `tag`."""
-    return ack(1, tag, True)
+def acks_of_each(tags: list[int]) -> bytes:
+    """basic.ack of each tag."""
+    return b"".join([ack_octets(tag, False) for tag in tags])
+
+
+def ack_octets(tag: int, multiple: bool) -> bytes:
+    """basic.ack of one tag, or of all up to it."""
+    return ack(1, tag, multiple)
 
 
 def load_generator() -> Step:
@@ -231,6 +255,8 @@ PIECES: dict[str, Callable[[], Step]] = {
     "journal append": journal_append,
     "ack of multiple": ack_multiple,
     "publish to ack, transient": whole_way,
+    "publish to ack, each": whole_way_each,
+    "publish to ack, each, durable": whole_way_durable,
     "bench, arrival": load_generator,
 }
 
