@@ -56,7 +56,7 @@ format: $(VENV)/.dev
 	$(PYTHON) -m ruff check --fix mambaamqp tests interop benchmarks
 
 interop: $(VENV)/.dev
-	$(PYTHON) -m pytest interop
+	$(PYTHON) -m pytest -n auto --dist loadfile interop
 
 bench: $(VENV)/.serve
 	[ -x .venv-compiled/bin/python ] || scripts/make-venv .venv-compiled

@@ -1,5 +1,6 @@
-"""The Java programs in java/: compiled by Maven once a run, then started one by one."""
+"""The Java programs in java/: compiled by Maven once a process, then started one by one."""
 
+import fcntl
 import functools
 import subprocess
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from interop.conftest import need
 
 JAVA = Path(__file__).parent / "java"
-MAVEN_SECONDS = 240
+MAVEN_SECONDS = 300
 
 
 @functools.cache
@@ -16,9 +17,11 @@ def class_path() -> str:
     maven = need("mvn")
     need("javac")
     goals = ["compile", "dependency:build-classpath", "-Dmdep.outputFile=target/classpath"]
-    done = subprocess.run(
-        [maven, "-q", "-B", *goals], cwd=JAVA, capture_output=True, text=True, timeout=MAVEN_SECONDS
-    )
+    with (JAVA / "pom.xml").open() as pom:
+        fcntl.flock(pom, fcntl.LOCK_EX)  # two at once would write over each other's classes
+        done = subprocess.run(
+            [maven, "-q", "-B", *goals], cwd=JAVA, capture_output=True, text=True, timeout=MAVEN_SECONDS
+        )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     return f"{JAVA / 'target' / 'classes'}:{(JAVA / 'target' / 'classpath').read_text().strip()}"
 
