@@ -219,7 +219,7 @@ class Poller(Actor):
                 self.history.acknowledge(queue, self.history.deliver(queue, body, method.redelivered))
 
 
-def declare(port: int, queues: tuple[str, ...], arguments: dict[str, str] | None = None) -> None:
+def declare(port: int, queues: tuple[str, ...], arguments: dict[str, str | int] | None = None) -> None:
     """The topology that all lives share."""
     with pika.BlockingConnection(pika.ConnectionParameters(port=port)) as connection:
         channel = connection.channel()

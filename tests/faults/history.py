@@ -56,6 +56,8 @@ class History:
     def __init__(self) -> None:
         self.life = 0
         self.frozen = False
+        self.keeps_transient = False
+        """Transient messages may outlive the broker: quorum queues have them on disk too."""
         self.sent: dict[Name, Sent] = {}
         self.confirmed: set[Name] = set()
         self.refused: set[Name] = set()
@@ -119,7 +121,7 @@ class History:
             self._violated("I5", f"{name} came out of {queue} after it was settled")
         if (queue, name) in self.delivered and not redelivered:
             self._violated("I6", f"{name} came out of {queue} again and does not say so")
-        if not sent.persistent and sent.life != self.life:
+        if not sent.persistent and sent.life != self.life and not self.keeps_transient:
             self._violated("I8", f"{name} is transient and outlived its broker")
 
     def acknowledge(self, queue: str, name: Name) -> None:

@@ -40,7 +40,7 @@ class Ordeal:
         *,
         confirmed_per_life: int = 300,
         queues: tuple[str, ...] = QUEUES,
-        arguments: dict[str, str] | None = None,
+        arguments: dict[str, str | int] | None = None,
         cast: Callable[..., list[actors.Actor]] = actors.cast,
         settle: Callable[[], None] = lambda: None,
     ) -> None:

@@ -137,9 +137,10 @@ class Rabbit:
         subprocess.run(["epmd", "-kill"], env=self.environment, capture_output=True, check=False)
 
 
-PEERS: dict[str, tuple[type[Ours] | type[Rabbit], dict[str, str] | None]] = {
+PEERS: dict[str, tuple[type[Ours] | type[Rabbit], dict[str, str | int] | None]] = {
     "mambaamqp": (Ours, None),
     "RabbitMQ, classic queues": (Rabbit, {"x-queue-type": "classic"}),
+    "RabbitMQ, classic queues, version 2": (Rabbit, {"x-queue-type": "classic", "x-queue-version": 2}),
     "RabbitMQ, quorum queues": (Rabbit, {"x-queue-type": "quorum"}),
 }
 
@@ -175,6 +176,8 @@ def cut_once(name: str, seed: int, confirmed: int) -> Outcome:
                 cast=cast,
                 settle=os.sync,
             )
+            # A quorum queue keeps transient messages too, as it should.
+            ordeal.history.keeps_transient = (arguments or {}).get("x-queue-type") == "quorum"
             try:
                 ordeal.live()
                 return judge(ordeal)

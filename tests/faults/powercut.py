@@ -85,6 +85,16 @@ class PoweredDisk:
         """Power is back: mount again, which replays the file system's journal."""
         self.unmount()
         self.mount()
+        self._see_that_it_works()
+
+    def _see_that_it_works(self) -> None:
+        """A mount namespace that copied the mount keeps the file system shut down, whoever mounts it again."""
+        probe = self.path / "probe"
+        try:
+            probe.touch()
+            probe.unlink()
+        except OSError as failure:
+            raise OSError(f"{self.path} is mounted elsewhere too, and stays without power") from failure
 
 
 def _run(*command: str) -> None:

@@ -39,6 +39,14 @@ def test_a_good_history_is_good() -> None:
     history.check(drained)
 
 
+def test_a_quorum_queue_keeps_what_is_transient() -> None:
+    """That is no fault where it is said before."""
+    history, drained = good()
+    history.keeps_transient = True
+    history.deliver("a", pack(name(1, "v"), b""), True)
+    history.check(drained)
+
+
 def lost(history: History, drained: Drained) -> None:
     drained["a"].remove(name(4))
 
