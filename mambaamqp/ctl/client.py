@@ -3,19 +3,15 @@
 Knows lines of JSON and sockets; refuses to know commands. What goes wrong is one clear line.
 """
 
-import contextlib
 import json
-import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mambaamqp.config.socket_name import reachable
 from mambaamqp.errors import MambaError
 
 TIMEOUT_SECONDS = 60.0
-PATH_BYTES_MAX = 100
-"""What fits the system's address of a socket."""
 
 Row = dict[str, Any]
 
@@ -72,22 +68,9 @@ def _connect(path: Path) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     sock.settimeout(TIMEOUT_SECONDS)
     try:
-        with _reachable(path) as name:
+        with reachable(path) as name:
             sock.connect(name)
     except OSError as error:
         sock.close()
         raise ControlError(f"no broker listens at {path}: {(error.strerror or str(error)).lower()}") from None
     return sock
-
-
-@contextlib.contextmanager
-def _reachable(path: Path) -> Iterator[str]:
-    """A name of `path` that is short enough for a socket's address."""
-    if len(os.fsencode(path)) <= PATH_BYTES_MAX or not hasattr(os, "O_PATH"):
-        yield str(path)
-        return
-    directory = os.open(path.parent, os.O_PATH)
-    try:
-        yield f"/proc/self/fd/{directory}/{path.name}"
-    finally:
-        os.close(directory)

@@ -14,11 +14,11 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import trio
 
+from mambaamqp.config.socket_name import reachable
 from mambaamqp.control.desk import Desk
 from mambaamqp.control.requests import REQUEST_BYTES_MAX, Reply, refusal
 from mambaamqp.errors import PreconditionFailed
@@ -33,8 +33,6 @@ SEND_SECONDS = 30.0
 """For one piece of a reply."""
 PIECE_BYTES = 65_536
 READ_BYTES = 65_536
-PATH_BYTES_MAX = 100
-"""What fits the system's address of a socket; a longer path goes by way of its directory's descriptor."""
 ROOT = 0
 
 log = logging.getLogger(__name__)
@@ -67,19 +65,6 @@ def close(sock: socket.socket | None, path: Path) -> None:
         sock.close()
         with contextlib.suppress(OSError):
             path.unlink()
-
-
-@contextlib.contextmanager
-def reachable(path: Path) -> Iterator[str]:
-    """A name of `path` that is short enough for a socket's address."""
-    if len(os.fsencode(path)) <= PATH_BYTES_MAX or not hasattr(os, "O_PATH"):
-        yield str(path)
-        return
-    directory = os.open(path.parent, os.O_PATH)
-    try:
-        yield f"/proc/self/fd/{directory}/{path.name}"
-    finally:
-        os.close(directory)
 
 
 def _remove_stale(path: Path, name: str) -> None:
