@@ -1,38 +1,17 @@
 """Policies, operator policies and definitions at the operator's command."""
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-from mambaamqp.access.permissions import Actor, authorize_tag
+from mambaamqp.access.permissions import authorize_tag
 from mambaamqp.access.users import ADMINISTRATOR
 from mambaamqp.broker import administration
 from mambaamqp.broker.definitions import Import, exported
 from mambaamqp.broker.description import plain
-from mambaamqp.broker.vhost import VirtualHost
+from mambaamqp.control.changes import NAME, Change, an_object, of_vhost
 from mambaamqp.control.counter import Counter
 from mambaamqp.control.requests import Reply, Request
 
-
-def _setter(
-    operation: Callable[[VirtualHost, Actor, str, dict[str, Any]], None],
-) -> Callable[[Counter, Request], Reply]:
-    def set_it(counter: Counter, request: Request) -> Reply:
-        vhost, name, value = counter.vhost(request), request.text("name"), request.object("policy")
-        request.check_all_read()
-        operation(vhost, counter.actor_in(vhost), name, value)
-        return Reply()
-
-    return set_it
-
-
-def _clearer(operation: Callable[[VirtualHost, Actor, str], None]) -> Callable[[Counter, Request], Reply]:
-    def clear_it(counter: Counter, request: Request) -> Reply:
-        vhost, name = counter.vhost(request), request.text("name")
-        request.check_all_read()
-        operation(vhost, counter.actor_in(vhost), name)
-        return Reply()
-
-    return clear_it
+POLICY: Final = an_object("policy")
 
 
 def import_definitions(counter: Counter, request: Request) -> Reply:
@@ -52,11 +31,11 @@ def export_definitions(counter: Counter, request: Request) -> Reply:
     return Reply({"section": section, "value": plain(value)} for section, value in document.items())
 
 
-OPERATIONS: Final[dict[str, Callable[[Counter, Request], Reply]]] = {
-    "policy set": _setter(administration.set_policy),
-    "policy clear": _clearer(administration.clear_policy),
-    "operator-policy set": _setter(administration.set_operator_policy),
-    "operator-policy clear": _clearer(administration.clear_operator_policy),
+OPERATIONS: Final[dict[str, Change]] = {
+    "policy set": of_vhost(administration.set_policy, NAME, POLICY),
+    "policy clear": of_vhost(administration.clear_policy, NAME),
+    "operator-policy set": of_vhost(administration.set_operator_policy, NAME, POLICY),
+    "operator-policy clear": of_vhost(administration.clear_operator_policy, NAME),
     "definitions import": import_definitions,
     "definitions export": export_definitions,
 }

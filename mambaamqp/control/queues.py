@@ -2,24 +2,9 @@
 
 from mambaamqp.broker import administration, topology
 from mambaamqp.broker.administration import owner_of
+from mambaamqp.control.changes import NAME, of_vhost
 from mambaamqp.control.counter import Counter
 from mambaamqp.control.requests import Reply, Request
-
-
-def pause(counter: Counter, request: Request) -> Reply:
-    """Deliver nothing until it is resumed."""
-    vhost, name = counter.vhost(request), request.text("name")
-    request.check_all_read()
-    administration.pause_queue(vhost, counter.actor_in(vhost), name)
-    return Reply()
-
-
-def resume(counter: Counter, request: Request) -> Reply:
-    """Deliver again."""
-    vhost, name = counter.vhost(request), request.text("name")
-    request.check_all_read()
-    administration.resume_queue(vhost, counter.actor_in(vhost), name)
-    return Reply()
 
 
 def purge(counter: Counter, request: Request) -> Reply:
@@ -44,8 +29,8 @@ def delete(counter: Counter, request: Request) -> Reply:
 
 
 OPERATIONS = {
-    "queue pause": pause,
-    "queue resume": resume,
+    "queue pause": of_vhost(administration.pause_queue, NAME),
+    "queue resume": of_vhost(administration.resume_queue, NAME),
     "queue purge": purge,
     "queue delete": delete,
 }
