@@ -236,7 +236,7 @@ class Connection:
             self._closing = True
             self._discard = True
             self._node.timers.schedule(self, now + CLOSE_SECONDS)
-        if not self._full and not self._shut_down:
+        if not self._full and not self.session.is_spooling and not self._shut_down:
             self._shut_down = True
             try:
                 self._sock.shutdown(socket.SHUT_WR)

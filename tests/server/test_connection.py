@@ -64,6 +64,14 @@ async def test_closes_after_the_last_bytes(rig: Rig) -> None:
     assert client.session.events == ["lost"]
 
 
+async def test_a_close_waits_for_what_is_read_from_the_disk(rig: Rig) -> None:
+    """What a closing session still has to say may take several turns; all of it arrives."""
+    client = await rig.connect()
+    await client.send("spool", "send 100000 x", "send 100000 y", "close")
+    assert [len(await client.line()), len(await client.line())] == [100_000, 100_000]
+    assert [await client.line(), await client.line()] == ["bye", ""]
+
+
 async def test_a_close_waits_for_the_journal(rig: Rig) -> None:
     """The socket of a closing session stays open until what it is parked on is durable."""
     client = await rig.connect()
@@ -84,12 +92,13 @@ async def test_close_does_not_wait_for_ever(rig: Rig, autojump_clock: trio.testi
     assert client.session.events == ["lost"]
 
 
+@pytest.mark.parametrize("before", ["lazy x", "spool"])
 async def test_close_does_not_wait_for_a_full_socket(
-    rig: Rig, autojump_clock: trio.testing.MockClock
+    rig: Rig, autojump_clock: trio.testing.MockClock, before: str
 ) -> None:
     """A closing peer that reads nothing is dropped as well."""
     client = await rig.connect(receive_buffer_bytes=4096)
-    await client.send("send 3000000 x", "close")
+    await client.send(before, "send 3000000 x", "close")
     await rig.node.wait_until_empty()
     assert client.session.events == ["lost"]
 

@@ -3,7 +3,8 @@
 Commands, one a line: "say X" answers "X", "journal X" appends X and answers "confirmed X" when it is durable,
 "lazy X" appends X and waits for nothing, "login NAME" waits for the shell to verify NAME, "send N C" answers
 N times C, "to PORT X" sends X to the session of that peer,
-"stop reading", "close", "bug" raises, "wait SECONDS" sets a deadline that answers "tick".
+"stop" reading, "spool" has all that is sent read from the disk, "close", "bug" raises, "wait SECONDS" sets a
+deadline that answers "tick".
 """
 
 import math
@@ -148,7 +149,7 @@ class FakeSession:
     ) -> None:
         self.woken = False
         self.closing = False
-        self.is_spooling = False
+        self.spools = False
         self.wants_read = True
         self.deadline = math.inf
         self.login: SimpleNamespace | None = None
@@ -175,6 +176,10 @@ class FakeSession:
     def data_to_send(self) -> bytes:
         self.woken = False
         return self._out.pop(0) if self._out else b""
+
+    @property
+    def is_spooling(self) -> bool:
+        return self.spools and bool(self._out)
 
     def tick(self, now: float) -> None:
         self.deadline = math.inf
@@ -247,6 +252,9 @@ class FakeSession:
     def _stop(self, _: str, now: float) -> None:
         self.wants_read = False
 
+    def _spool(self, _: str, now: float) -> None:
+        self.spools = True
+
     def _close(self, _: str, now: float) -> None:
         self.say("bye")
         self.closing = True
@@ -262,5 +270,6 @@ class FakeSession:
 FAILED = StoreError("the journal cannot be written: no space left on device")
 
 COMMANDS = {
-    name: f"_{name}" for name in ("say", "lazy", "login", "send", "to", "stop", "close", "bug", "wait")
+    name: f"_{name}"
+    for name in ("say", "lazy", "login", "send", "to", "stop", "spool", "close", "bug", "wait")
 } | {"journal": "_append"}
