@@ -397,6 +397,10 @@ class Pager:
             return self._kept[slot[1]].message.segment
         return None if slot[5] & SPILLED else self.broker.journal.segment_of(slot[1])
 
+    def delivery_count(self, slot: Slot) -> int:
+        """How many deliveries of what sleeps there count; of anything but what is kept there is none."""
+        return int(self._kept[slot[1]].delivery_count) if slot[5] & KEPT else 0
+
     def _leave(self, slot: Slot) -> None:
         """What was kept of it, or stands in the scratch, is not needed any more."""
         _, place, size, _, _, flags = slot

@@ -296,6 +296,23 @@ def test_lines_of_other_queues(world: World, client: Client, arguments: dict[str
         assert found[0].properties.headers == {"x-acquired-count": 1, "x-delivery-count": 1}
 
 
+def test_how_often_it_failed_is_known_after_a_death_and_a_stop() -> None:
+    """Of those that sleep too, or a message that nobody can take would get its deliveries anew."""
+    world = World(whole_bytes_max=WHOLE_BYTES_MAX, drowsy=2)
+    client = world.connect().open()
+    client.queue("q", durable=True, arguments={"x-queue-type": "quorum"})
+    for _ in range(8):
+        client.publish(BODY, properties=PERSISTENT)
+    for _ in range(8):
+        client.get(no_ack=False)
+    for tag in range(1, 9):
+        client.reject(tag)
+    world = world.restart(clean=False)
+    assert any(block.asleep for line in queue_of(world).ready.all_lines() for block in line.blocks)
+    world = world.restart(clean=True)
+    assert [entry.delivery_count for entry in queue_of(world).ready.entries()] == [1] * 8
+
+
 def test_the_firehose(world: World, client: Client) -> None:
     """Its copies share the body."""
     client.queue("trace")
