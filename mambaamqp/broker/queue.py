@@ -112,6 +112,10 @@ class Queue(Destination):
         if self.unique is not None:
             self.unique.recall(self)
 
+    def recovered(self) -> None:
+        """The log has been replayed: what waits is there."""
+        self.recall()
+
     # Policies
 
     def govern(self, arguments: QueueArguments) -> None:

@@ -252,7 +252,7 @@ class Replay:
                 self._drop_queue(queue)
         for waiting in self.waiting.values():
             waiting.finish(self.clean or isinstance(waiting.queue, Stream), self._let_stand)
-            waiting.queue.recall()
+            waiting.queue.recovered()
         self.waiting.clear()
 
     def _let_stand(self, queue: Queue, entry: Entry) -> None:

@@ -88,8 +88,8 @@ class Stream(Queue):
         self.arguments = arguments
         self.touch()
 
-    def recall(self) -> None:
-        """The log has been replayed: all that it holds is safe."""
+    def recovered(self) -> None:
+        """All that the log held is safe."""
         self.committed = self._appended = self.next_position
         self.broker.agenda.schedule(self, self.broker.now)
 

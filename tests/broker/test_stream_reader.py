@@ -113,6 +113,24 @@ def test_damage_is_passed_over(world: World, client: Client, caplog: pytest.LogC
     assert len(other.deliveries) == 7
 
 
+def test_damage_makes_nothing_safe(world: World, client: Client) -> None:
+    """What is found meanwhile has nothing to do with how far the log is synced."""
+    stream, _ = of(world)
+    world.broker.pager.budget_bytes = 0
+    for _ in range(3):
+        world.settle()
+    slot = list(stream.ready.line.sleeping()[0].slots())[1]
+    path = next(path for path in world.disk.files if path.endswith(".journal"))
+    world.disk.files[path].data[slot[1] - world.journal.segments[0].base_lsn + slot[2] - 2] ^= 0xFF
+    world.hold = True
+    fill(client, 2)
+    assert take_all(client) == [offset for offset in range(10) if offset != slot[0] - 1]
+    assert stream.committed == 11
+    world.hold = False
+    world.settle()
+    assert take_all(client)[-2:] == [10, 11]
+
+
 def test_places_among_entries(world: World, client: Client) -> None:
     """The first at a position or behind it; what was taken out is in front."""
     stream, _ = of(world)

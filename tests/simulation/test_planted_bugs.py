@@ -105,13 +105,13 @@ def test_a_stream_that_shows_what_is_not_safe_is_found(monkeypatch: pytest.Monke
 
 def test_an_offset_that_is_used_again_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream that counts on from what is left of it."""
-    honest = Stream.recall
+    honest = Stream.recovered
 
-    def recall(self: Stream) -> None:
+    def recovered(self: Stream) -> None:
         self.next_position = max([entry.position for entry in self.ready.entries()][:-1], default=0) + 1
         honest(self)
 
-    monkeypatch.setattr(Stream, "recall", recall)
+    monkeypatch.setattr(Stream, "recovered", recovered)
     assert broken_promise().startswith(("I1", "I3", "I4", "I5"))
 
 
