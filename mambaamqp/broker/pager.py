@@ -273,6 +273,9 @@ class Pager:
         line.rested = min(line.rested, asleep.first - 1)
         if len(line.blocks) > 2:
             self._lines[line] = None
+        if len(entries) < asleep.count:
+            # Not before the others are awake: they are looked for.
+            queue.recall()
 
     def expect(self, line: Line) -> None:
         """The front of a line has come to what sleeps: announce what comes next."""
@@ -376,7 +379,6 @@ class Pager:
         self._report(slot, queue)
         self.release_slot(slot)
         queue.ready.lost(slot[4])
-        queue.recall()
 
     def _report(self, slot: Slot, queue: "Queue") -> None:
         position, place, size, _, _, flags = slot

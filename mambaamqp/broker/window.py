@@ -88,10 +88,15 @@ class Window(Queue):
         key.expiration_ms = lasting_ms
         return key
 
-    def recall(self) -> None:
-        """Know again what the log has brought back, but for what is too much."""
+    def recovered(self) -> None:
+        """Of what the log has brought back, what is too much goes."""
         if self._over(self.ready.count, 0):
             self._cut_down()
+        self.recall()
+
+    def recall(self) -> None:
+        """Know what stands here, and nothing else."""
+        self.keys = Keys()
         for entry in self.ready.entries():
             self._know(entry.message)
 

@@ -7,6 +7,7 @@ import pytest
 from mambaamqp.broker.message import Message
 from mambaamqp.broker.unique import Unique
 from mambaamqp.wire import fast, properties
+from tests.support.accounts import check_accounts
 from tests.support.client import World
 
 ARGUMENTS = {
@@ -57,3 +58,28 @@ def test_all_that_stands_in_a_queue_is_recalled(drowsy: int) -> None:
     queue.recall()
     assert len(before) == 6
     assert queue.unique.keys.until == before
+
+
+def test_what_is_damaged_is_known_no_more() -> None:
+    """Whatever slept beside it: large messages, whose bodies sleep elsewhere, are there as before."""
+    world = World(drowsy=4, whole_bytes_max=1000)
+    client = world.connect().open()
+    client.queue("u", durable=True, arguments=ARGUMENTS)
+    for key in range(24):
+        properties = {"delivery_mode": 2, "headers": {"x-deduplication-header": key}}
+        client.publish(bytes(3000 if key % 4 == 1 else 1), "u", properties=properties)
+    for _ in range(4):
+        world.settle()
+    queue = world.broker.vhosts["/"].queues["u"]
+    damaged = next(
+        slot for asleep in queue.ready.all_lines()[0].sleeping() for slot in asleep.slots() if slot[0] == 11
+    )
+    path = next(path for path in world.disk.files if path.endswith(".journal"))
+    world.disk.files[path].data[damaged[1] - world.journal.segments[0].base_lsn + damaged[2] - 2] ^= 0xFF
+    for _ in range(10):
+        assert client.get("u") is not None
+    assert queue.unique is not None
+    assert len(queue.unique.keys.until) == queue.ready.count == 13
+    assert len(client.bodies_in("u")) == 13
+    assert queue.unique.keys.until == {}
+    check_accounts(world)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mambaamqp.broker.deduplication import digest_of
 from mambaamqp.broker.message import Message
 from mambaamqp.broker.window import Window
 from mambaamqp.wire import fast, properties
@@ -58,5 +59,25 @@ def test_a_window_is_found_again(window: Window) -> None:
         window.remember(message(key), True)
     known = dict(window.keys.until)
     window.keys.until.clear()
-    window.recall()
+    window.recovered()
     assert window.keys.until == known
+
+
+def test_a_window_that_has_become_too_large_is_cut_when_it_is_found_again(window: Window) -> None:
+    """The oldest go."""
+    for key in "abc":
+        window.remember(message(key), True)
+    window.arguments.max_length = 1
+    window.recovered()
+    assert window.ready.count == len(window.keys.until) == 1
+    assert window.knows(digest_of("c"), 1000)
+
+
+def test_what_is_there_no_more_is_not_known(window: Window) -> None:
+    """The disk has lost it: otherwise its key would stand in the way for ever."""
+    for key in "abc":
+        window.remember(message(key), True)
+    window.ready.pop()
+    window.recall()
+    assert window.ready.count == len(window.keys.until) == 2
+    assert not window.knows(digest_of("a"), 1000)
