@@ -88,7 +88,7 @@ class PoweredDisk:
         self._see_that_it_works()
 
     def _see_that_it_works(self) -> None:
-        """A mount namespace that copied the mount keeps the file system shut down, whoever mounts it again."""
+        """A mount namespace that has a copy of the mount keeps it shut down, whoever mounts it again."""
         probe = self.path / "probe"
         try:
             probe.touch()
