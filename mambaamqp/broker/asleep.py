@@ -146,9 +146,10 @@ def is_marked(slot: Slot) -> bool:
 
 
 class Span:
-    """Where some records stand: from `start`, `size` octets, of which `record_bytes` are theirs."""
+    """Where `count` records stand: from `start`, `size` octets, of which `record_bytes` are theirs."""
 
     def __init__(self, slots: list[Slot]) -> None:
+        self.count = len(slots)
         self.start = min([slot[1] for slot in slots], default=0)
         self.size = max([slot[1] + slot[2] for slot in slots], default=0) - self.start
         self.record_bytes = sum([slot[2] for slot in slots])
@@ -174,6 +175,11 @@ class Asleep:
         self.body_bytes = sum([slot[4] for slot in slots])
         self.expected = False
         """The operating system has been told that it will be read."""
+
+    @property
+    def is_run(self) -> bool:
+        """Whether all positions from the first to the last are here, and stand in the journal."""
+        return self.journal.count == self.last - self.first + 1
 
     def slots(self) -> Iterator[Slot]:
         """(position, place, octets of the record, checksum, octets of the body, flags) of each: see SLOT."""

@@ -24,6 +24,7 @@ from mambaamqp.broker.pace import CHECK_SECONDS
 from mambaamqp.broker.pager import Pager
 from mambaamqp.broker.parameters import Parameters
 from mambaamqp.broker.queue import Queue
+from mambaamqp.broker.remains import Remains
 from mambaamqp.broker.replay import Replay
 from mambaamqp.broker.snapshot import write_topology
 from mambaamqp.broker.strictness import Strictness
@@ -81,6 +82,7 @@ class Broker:
         self.agenda = Agenda()
         self.compaction = Compaction(self)
         self.pager = Pager(self, self.limits.backlog_memory_bytes)
+        self.remains = Remains(self)
         self.holders: dict[Waiter, None] = {}
         """Open sessions, who hold what is unacknowledged."""
         self.paced: dict[Queue, float] = {}
@@ -109,6 +111,8 @@ class Broker:
             self.write_settlements()
         if self.pager.awake_bytes > self.pager.budget_bytes:
             self.pager.relieve()
+        if self.remains.ready:
+            self.remains.dwindle()
         if self.journal.spool.given_up:
             self.journal.spool.sweep()
 
@@ -172,7 +176,7 @@ class Broker:
     @property
     def deadline(self) -> float:
         """When `tick` must be called next; infinite without anything to wait for."""
-        moment = min(self.agenda.next_moment(), self.compaction.deadline)
+        moment = self.now if self.remains.ready else min(self.agenda.next_moment(), self.compaction.deadline)
         if self.journal.spool.given_up:
             moment = min(moment, self.now + SWEEP_SECONDS)
         return min(moment, *self.paced.values()) if self.paced else moment

@@ -26,7 +26,7 @@ RETURNS_MAX: Final = 30_000
 """Where counting ends: sixteen bits lie between the other fields and cost nothing."""
 
 
-# As many as messages; `Queue.drain` breaks the circle through the queue, since no collector would.
+# As many as messages; `Remains` breaks the circle through a deleted queue, since no collector would.
 @mypyc_attr(acyclic=True)
 class Entry:
     """A message in a queue; `deadline` in monotonic seconds, `journaled` if its settlement is written."""

@@ -131,6 +131,10 @@ class Pager:
         if len(line.blocks) <= 2:
             self._lines.pop(line, None)
 
+    def let_be(self, line: Line) -> None:
+        """Nothing of a line is to be put to sleep: its queue is gone."""
+        self._lines.pop(line, None)
+
     # To sleep
 
     def relieve(self) -> None:
@@ -415,8 +419,21 @@ class Pager:
 
     def release(self, asleep: Asleep) -> None:
         """Neither journal nor scratch need keep these any more."""
+        segment = self._whole_in(asleep)
+        if segment is not None:
+            segment.live -= asleep.count
+            segment.live_bytes -= asleep.journal.record_bytes
+            return
         for slot in asleep.slots():
             self.release_slot(slot)
+
+    def _whole_in(self, asleep: Asleep) -> Segment | None:
+        """The one segment that holds all of it; None if there is no such."""
+        span = asleep.journal
+        if span.count < asleep.count:
+            return None
+        segment = self.broker.journal.segment_of(span.start)
+        return segment if segment is not None and span.start + span.size <= segment.end_lsn else None
 
     def release_slot(self, slot: Slot) -> None:
         """Nor this one."""

@@ -369,10 +369,6 @@ class Queue(Destination):
         self.recall()
         return count
 
-    def drain(self) -> int:
-        """The queue is being deleted: release all that waits without a word to the journal."""
-        return emptying.drain(self)
-
     def _bury(self, entry: Entry, reason: str) -> None:
         """An entry out of the line (or unacknowledged no more) dies: to the dead-letter exchange, if any."""
         entry.state = GONE
@@ -396,6 +392,15 @@ class Queue(Destination):
             settled[-1] = (settled[-1][0], position)
             return
         settled.append((position, position))
+        self.owe()
+
+    def note_dropped(self, first: int, last: int) -> None:
+        """The next flush writes that these positions are done with."""
+        settled = self.settled
+        if settled and settled[-1][1] == first - 1:
+            settled[-1] = (settled[-1][0], last)
+            return
+        settled.append((first, last))
         self.owe()
 
     def owe(self) -> None:

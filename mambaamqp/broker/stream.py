@@ -262,15 +262,6 @@ class Stream(Queue):
     def reject(self, entry: Entry) -> None:
         self.settle(entry)
 
-    def note_dropped(self, first: int, last: int) -> None:
-        """The next flush writes that these positions are done with."""
-        settled = self.settled
-        if settled and settled[-1][1] == first - 1:
-            settled[-1] = (settled[-1][0], last)
-            return
-        settled.append((first, last))
-        self.owe()
-
 
 class Unhurried(Pace):
     """Who publishes is not held back by who reads."""

@@ -12,6 +12,7 @@ from mambaamqp.broker.annex import annex_of
 from mambaamqp.broker.binding import Binding
 from mambaamqp.broker.dead_letter import death_headers, in_cycle
 from mambaamqp.broker.destination import Destination
+from mambaamqp.broker.emptying import drain
 from mambaamqp.broker.entry import GONE, Entry
 from mambaamqp.broker.exchanges import Exchange
 from mambaamqp.broker.firehose import Firehose
@@ -129,7 +130,7 @@ class VirtualHost:
             self.broker.journal.append(records.queue_delete(queue.serial))
         if queue.paused:
             self.broker.parameters.clear(PAUSED, self.name, queue.name)
-        count = queue.drain()
+        count = drain(queue)
         emptied = self.forget_queue(queue)
         for consumer in list(queue.consumers):
             queue.remove_consumer(consumer)

@@ -60,7 +60,8 @@ class Walk:
             self._block = None
 
     def _step_line(self, line: Line) -> list[Entry]:
-        block = line.block_after(self._position)
+        deleted = line.queue is not None and line.queue.deleted
+        block = None if deleted else line.block_after(self._position)
         if block is not None:
             return self._step_block(line, block)
         found = [entry for _, entry in line.returned[self._place : self._place + BLOCK]]

@@ -60,6 +60,15 @@ def test_what_is_kept(entry: Entry) -> None:
     assert len(asleep.packed) == 2 * SLOT_BYTES
 
 
+def test_a_run_has_no_gaps(entry: Entry) -> None:
+    """In its positions, nor in the journal: then it is settled in one."""
+    following = Entry(entry.message, entry.queue, 2)
+    later = Entry(entry.message, entry.queue, 3)
+    assert Asleep(slot_of(entry) + slot_of(following), NEVER, 0).is_run
+    assert not Asleep(slot_of(entry) + slot_of(later), NEVER, 0).is_run
+    assert not Asleep(slot_of(entry) + spilled_slot_of(following, 7, 9), NEVER, 0).is_run
+
+
 def test_the_checksum_is_of_all_that_a_client_sees() -> None:
     """Body, properties, exchange and routing key."""
     seen = [

@@ -204,6 +204,21 @@ def test_what_cannot_sleep_is_tried_once(
     assert len(set(tried)) == len(tried)
 
 
+def test_a_purge_leaves_what_is_held_between(world: World, client: Client) -> None:
+    """Each position of a block with gaps is settled by itself: others stand in the gaps."""
+    client.queue("ranked", durable=True, arguments={"x-max-priority": 1})
+    for number in range(40):
+        client.publish(b"%d" % number, "ranked", properties=PERSISTENT | {"priority": number % 2})
+    world.settle()
+    world.settle()
+    held = [client.get("ranked", no_ack=False).body for _ in range(20)]
+    assert asleep(world, "ranked") > 10
+    assert client.call(1, commands.Queue.Purge(queue="ranked")).message_count == 20
+    world.settle()
+    check_accounts(world)
+    assert world.restart(clean=False).connect().open().bodies_in("ranked") == held
+
+
 def test_what_is_purged_in_its_sleep_is_settled_in_the_journal(world: World, client: Client) -> None:
     """Or it would be back after the next start."""
     client.queue("large", durable=True)

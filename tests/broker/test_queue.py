@@ -235,6 +235,7 @@ def test_a_deleted_queue_lets_its_messages_go(broker: Broker, vhost: VirtualHost
     segment = broker.journal.segment
     assert segment.live == 2
     assert vhost.drop_queue(queue) == 1
+    broker.flush(broker.now)
     assert (segment.live, taker.cancelled) == (1, True)
     queue.settle(taker.taken[0])
     assert (segment.live, queue.settled) == (0, [])

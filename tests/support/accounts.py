@@ -15,6 +15,8 @@ def journaled_entries(world: World) -> list[Entry]:
             found.update(dict.fromkeys(queue.ready.entries()))
             found.update(dict.fromkeys(queue.delayed.entries()))
             found.update(dict.fromkeys(queue.kept.entries()))
+    for ready in world.broker.remains.ready:
+        found.update(dict.fromkeys(ready.entries()))
     for holder in world.broker.holders:
         found.update(dict.fromkeys(holder.outstanding()))
     return [entry for entry in found if entry.journaled and entry.state != GONE]
