@@ -15,6 +15,11 @@ def test_scenarios(broker: BrokerProcess) -> None:
     assert "FAILED" not in jvm.run("AmqpScenarios", broker.url.rstrip("/"))
 
 
+def test_streams(broker: BrokerProcess) -> None:
+    """Every scenario of streams passes, by the same client."""
+    assert "FAILED" not in jvm.run("StreamScenarios", broker.url.rstrip("/"))
+
+
 def test_the_client_recovers_from_a_restart(broker: BrokerProcess) -> None:
     """Connection, queue, exchange, binding and consumer are there again when the broker is."""
     own_broker_only(broker)

@@ -1,5 +1,6 @@
 package interop;
 
+import static interop.Peer.refused;
 import static interop.Scenarios.check;
 import static interop.Scenarios.equal;
 import static java.nio.charset.StandardCharsets.UTF_8;
@@ -7,7 +8,6 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import com.rabbitmq.client.AMQP.BasicProperties;
 import com.rabbitmq.client.Channel;
 import com.rabbitmq.client.Connection;
-import com.rabbitmq.client.ConnectionFactory;
 import com.rabbitmq.client.DefaultConsumer;
 import com.rabbitmq.client.Delivery;
 import com.rabbitmq.client.Envelope;
@@ -15,7 +15,6 @@ import com.rabbitmq.client.GetResponse;
 import com.rabbitmq.client.MessageProperties;
 import com.rabbitmq.client.RpcClient;
 import com.rabbitmq.client.RpcClientParams;
-import com.rabbitmq.client.ShutdownSignalException;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
@@ -26,47 +25,24 @@ import java.util.concurrent.TimeUnit;
 /** RabbitMQ's Java client; the first argument is the broker's URL. */
 public final class AmqpScenarios {
     private static final int SECONDS = 10;
-    private static Connection connection;
-    private static String url;
-
-    interface Work {
-        void on(Channel channel) throws Exception;
-    }
+    private static Peer peer;
 
     public static void main(String[] arguments) throws Exception {
-        url = arguments[0];
-        connection = connect();
+        peer = new Peer(arguments[0]);
         int failures = new Scenarios()
-            .add("confirms, persistent messages, in order", with(AmqpScenarios::confirms))
-            .add("a consumer acknowledges, nacks, has it again", with(AmqpScenarios::requeue))
-            .add("what is rejected goes to the dead-letter exchange", with(AmqpScenarios::deadLetter))
-            .add("an exclusive queue is locked to others", with(AmqpScenarios::exclusive))
-            .add("a mandatory message without a way is returned", with(AmqpScenarios::returned))
-            .add("a transaction commits and rolls back", with(AmqpScenarios::transaction))
-            .add("priorities", with(AmqpScenarios::priorities))
-            .add("consumers take turns at a shared prefetch", with(AmqpScenarios::sharedPrefetch))
-            .add("a missing queue closes the channel with 404", with(AmqpScenarios::missing))
-            .add("RPC over direct reply-to", with(AmqpScenarios::rpc))
+            .add("confirms, persistent messages, in order", peer.with(AmqpScenarios::confirms))
+            .add("a consumer acknowledges, nacks, has it again", peer.with(AmqpScenarios::requeue))
+            .add("what is rejected goes to the dead-letter exchange", peer.with(AmqpScenarios::deadLetter))
+            .add("an exclusive queue is locked to others", peer.with(AmqpScenarios::exclusive))
+            .add("a mandatory message without a way is returned", peer.with(AmqpScenarios::returned))
+            .add("a transaction commits and rolls back", peer.with(AmqpScenarios::transaction))
+            .add("priorities", peer.with(AmqpScenarios::priorities))
+            .add("consumers take turns at a shared prefetch", peer.with(AmqpScenarios::sharedPrefetch))
+            .add("a missing queue closes the channel with 404", peer.with(AmqpScenarios::missing))
+            .add("RPC over direct reply-to", peer.with(AmqpScenarios::rpc))
             .run();
-        connection.close();
+        peer.connection.close();
         System.exit(failures == 0 ? 0 : 1);
-    }
-
-    private static Connection connect() throws Exception {
-        ConnectionFactory factory = new ConnectionFactory();
-        factory.setUri(url);
-        return factory.newConnection();
-    }
-
-    private static Scenarios.Scenario with(Work work) {
-        return () -> {
-            Channel channel = connection.createChannel();
-            try {
-                work.on(channel);
-            } finally {
-                if (channel.isOpen()) channel.close();
-            }
-        };
     }
 
     private static BlockingQueue<Delivery> consume(Channel channel, String queue) throws IOException {
@@ -147,7 +123,7 @@ public final class AmqpScenarios {
 
     private static void exclusive(Channel channel) throws Exception {
         String queue = channel.queueDeclare().getQueue();
-        try (Connection other = connect()) {
+        try (Connection other = peer.connect()) {
             Channel stranger = other.createChannel();
             refused(405, () -> stranger.queueDeclarePassive(queue));
         }
@@ -155,18 +131,7 @@ public final class AmqpScenarios {
 
     private static void missing(Channel channel) throws Exception {
         refused(404, () -> channel.queueDeclarePassive("interop.java.nowhere"));
-        check(!channel.isOpen() && connection.isOpen(), "only the channel closes");
-    }
-
-    private static void refused(int code, Scenarios.Scenario work) throws Exception {
-        try {
-            work.run();
-        } catch (IOException problem) {
-            ShutdownSignalException signal = (ShutdownSignalException) problem.getCause();
-            equal(code, ((com.rabbitmq.client.AMQP.Channel.Close) signal.getReason()).getReplyCode());
-            return;
-        }
-        throw new AssertionError("not refused");
+        check(!channel.isOpen() && peer.connection.isOpen(), "only the channel closes");
     }
 
     private static void returned(Channel channel) throws Exception {
@@ -205,7 +170,7 @@ public final class AmqpScenarios {
 
     private static void rpc(Channel channel) throws Exception {
         String queue = channel.queueDeclare().getQueue();
-        Channel serving = connection.createChannel();
+        Channel serving = peer.connection.createChannel();
         serving.basicConsume(queue, true, new DefaultConsumer(serving) {
             @Override
             public void handleDelivery(String tag, Envelope envelope, BasicProperties asked, byte[] body)
