@@ -27,7 +27,7 @@ public final class StreamScenarios {
     private static final int COUNT = 1000;
     private static final int MANY = 300_000;
     private static final int UNCONFIRMED = 10_000;
-    private static final long PAUSE_MILLISECONDS = 1000;
+    private static final long PAUSE_MILLISECONDS = 500;
     private static final String VALUE = "x-stream-filter-value";
     private static Peer peer;
 
