@@ -252,6 +252,7 @@ def leave(world: World, clients: list[Client]) -> None:
     for queue in list(vhost.queues.values()):
         assert (queue.unacked, queue.consumers, queue.owner) == (0, [], None)
         vhost.drop_queue(queue)
+    world.settle()
     assert sum(segment.live for segment in world.journal.segments) == 0
 
 
