@@ -126,10 +126,7 @@ class VirtualHost:
         """Delete a queue: its consumers are told, its messages are gone. Returns how many waited."""
         if self.queues.get(queue.name) is not queue:
             return 0
-        if queue.journaled:
-            self.broker.journal.append(records.queue_delete(queue.serial))
-        if queue.paused:
-            self.broker.parameters.clear(PAUSED, self.name, queue.name)
+        self._write_deletion(queue)
         count = drain(queue)
         emptied = self.forget_queue(queue)
         for consumer in list(queue.consumers):
@@ -139,6 +136,16 @@ class VirtualHost:
             self.drop_exchange(exchange)
             self._note_exchange_gone(exchange)
         return count
+
+    def _write_deletion(self, queue: Queue) -> None:
+        """A queue of the same name must not be paused because this one was."""
+        journal = self.broker.journal
+        journal.begin_atom()
+        if queue.journaled:
+            journal.append(records.queue_delete(queue.serial))
+        if queue.paused:
+            self.broker.parameters.clear(PAUSED, self.name, queue.name)
+        journal.end_atom()
 
     def forget_queue(self, queue: Queue) -> list[Exchange]:
         """Remove a queue and its bindings; returns the auto-delete exchanges left without any."""

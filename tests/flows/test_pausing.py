@@ -1,13 +1,16 @@
 """Paused queues as clients feel them: nothing is delivered, everything else goes on."""
 
+from random import Random
 from typing import Any
 
 import pytest
 from pamqp import commands
 
+from mambaamqp.broker.parameters import PAUSED
 from tests.support.accounts import check_accounts
 from tests.support.client import Client, World
 from tests.support.desk import Operator
+from tests.support.disk import SECTOR_BYTES, MemoryDisk
 
 PERSISTENT = {"delivery_mode": 2}
 
@@ -229,6 +232,38 @@ def test_a_queue_of_the_same_name_is_not_paused(
     client.queue("q", durable=durable)
     assert state(operator) == "running"
     assert not [key for key in world.broker.parameters.values if key[0] == "paused"]
+
+
+def states_after_a_cut(world: World) -> set[tuple[bool, bool]]:
+    """Whether the queue is there, and one of its name paused, on each disk that a cut may leave."""
+    left: list[MemoryDisk] = []
+    world.disk.before = lambda what: (
+        left.extend(world.disk.crash_states(Random(1))) if what == "sync" else None
+    )
+    world.commit()
+    outcomes = set()
+    for disk in left:
+        broker = World(disk, world.config).broker
+        outcomes.add(("q" in broker.vhosts["/"].queues, (PAUSED, "/", "q") in broker.parameters.values))
+    return outcomes
+
+
+def test_a_paused_queue_goes_whole_or_not_at_all() -> None:
+    """A crash in the middle of its deletion leaves a paused queue, or a name of which nothing is known."""
+    outcomes: set[tuple[bool, bool]] = set()
+    for octets in range(0, SECTOR_BYTES, 40):
+        # Somewhere a sector ends between the records, of which each is a frame if it is in no atom.
+        world = World()
+        client, operator = world.connect().open(), Operator(world)
+        client.queue("q", durable=True)
+        operator.ask("queue pause", name="q")
+        world.journal.frame_bytes_target = 1
+        world.hold = True
+        client.publish(bytes(octets), properties=PERSISTENT)
+        client.call(1, commands.Queue.Delete(queue="q"))
+        outcomes |= states_after_a_cut(world)
+
+    assert outcomes == {(True, True), (False, False)}
 
 
 def test_purge_and_delete_work(client: Client, operator: Operator) -> None:
