@@ -24,7 +24,7 @@ ENVELOPE_BYTES: Final = 8
 """Octets that a frame adds to its payload: seven in front, one behind."""
 PREFIX_BYTES: Final = 7
 FRAME_BYTES_MIN: Final = 8192
-"""frame_max before tune-ok, and the least that may be negotiated (RabbitMQ 4.1; the standard says 4096)."""
+"""frame_max before tune-ok (RabbitMQ 4.1; the standard says 4096). What may be negotiated is configured."""
 
 HEARTBEAT_FRAME: Final = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 PREFIX: Final = Struct(">BHI")
