@@ -6,7 +6,9 @@ content behind it. What is read back is checked against the checksum that was ta
 large message, whose body is on disk anyhow, is kept as it is beside the slots (`may_be_kept`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import compress
+from operator import add
 from struct import Struct
 from typing import Final
 from zlib import crc32
@@ -30,6 +32,8 @@ KEPT: Final = 4
 """It is in memory, but for its body; the place is a number that the pager has given it."""
 JOURNALED: Final = 8
 """It is kept, and stands in the journal."""
+IN_JOURNAL: Final = bytes([flags for flags in range(256) if not flags & (SPILLED | KEPT)])
+"""The flags of what is read from the journal."""
 ENTRY_BYTES: Final = 290
 """What a message that is awake costs in memory besides its body, about."""
 NOWHERE: Final = 1 << 62
@@ -148,11 +152,11 @@ def is_marked(slot: Slot) -> bool:
 class Span:
     """Where `count` records stand: from `start`, `size` octets, of which `record_bytes` are theirs."""
 
-    def __init__(self, slots: list[Slot]) -> None:
-        self.count = len(slots)
-        self.start = min([slot[1] for slot in slots], default=0)
-        self.size = max([slot[1] + slot[2] for slot in slots], default=0) - self.start
-        self.record_bytes = sum([slot[2] for slot in slots])
+    def __init__(self, places: Sequence[int], sizes: Sequence[int]) -> None:
+        self.count = len(places)
+        self.start = min(places, default=0)
+        self.size = max(map(add, places, sizes), default=0) - self.start
+        self.record_bytes = sum(sizes)
 
 
 class Asleep:
@@ -164,15 +168,19 @@ class Asleep:
         self.packed = packed
         self.deadline = deadline
         self.oldest_ms = oldest_ms
-        slots = list(self.slots())
-        self.count = len(slots)
-        self.first = slots[0][0]
-        self.last = slots[-1][0]
-        journaled = [slot for slot in slots if not slot[5] & (SPILLED | KEPT)]
-        self.journal = Span(journaled)
-        self.scratch = Span([slot for slot in slots if slot[5] & SPILLED])
-        self.lowest_lsn = self.journal.start if journaled else NOWHERE
-        self.body_bytes = sum([slot[4] for slot in slots])
+        # By columns: a start makes all that waits out of these, and a slot unpacked is six numbers.
+        positions, places, sizes, _, bodies, flags = zip(*SLOT.iter_unpack(packed), strict=True)
+        self.count = len(positions)
+        self.first: int = positions[0]
+        self.last: int = positions[-1]
+        self.body_bytes = sum(bodies)
+        self.scratch = NOTHING
+        if packed[SLOT_BYTES - 1 :: SLOT_BYTES].translate(None, IN_JOURNAL):
+            self.journal = _span_of(places, sizes, [not flag & (SPILLED | KEPT) for flag in flags])
+            self.scratch = _span_of(places, sizes, [flag & SPILLED != 0 for flag in flags])
+        else:
+            self.journal = Span(places, sizes)
+        self.lowest_lsn = self.journal.start if self.journal.count else NOWHERE
         self.expected = False
         """The operating system has been told that it will be read."""
 
@@ -184,3 +192,10 @@ class Asleep:
     def slots(self) -> Iterator[Slot]:
         """(position, place, octets of the record, checksum, octets of the body, flags) of each: see SLOT."""
         return SLOT.iter_unpack(self.packed)
+
+
+def _span_of(places: Sequence[int], sizes: Sequence[int], chosen: list[bool]) -> Span:
+    return Span(list(compress(places, chosen)), list(compress(sizes, chosen)))
+
+
+NOTHING: Final = Span((), ())

@@ -7,6 +7,7 @@ gives, until they are settled or `finish` makes them the queue's line.
 
 from collections import deque
 from collections.abc import Callable
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import i64
@@ -33,6 +34,13 @@ CHUNK: Final = 256
 """Positions of a chunk."""
 LAST_LSN: Final = (1 << 62) - 1
 """All of the log is durable while it is replayed."""
+
+UNKNOWN_MS: Final = 1 << 62
+"""Later than anything was published."""
+BODY_BYTES_OF: Final = itemgetter(4)
+SIZE_AT: Final = 16
+"""Where in a slot the lowest octet of the record's size is. No record is empty; where this octet is zero all
+the same, the slots are looked at one by one."""
 
 MARK: Final = bytes([flags | MARKED for flags in range(256)])
 """Flags → the same flags, marked."""
@@ -145,10 +153,11 @@ class Recollection:
 
     def _note_deadline(self, chunk: tuple[int, int], entry: Entry) -> None:
         self.queue.resume_clock(entry)
-        if entry.deadline < self.deadlines.get(chunk, NEVER):
+        if entry.deadline < NEVER and entry.deadline < self.deadlines.get(chunk, NEVER):
             self.deadlines[chunk] = entry.deadline
         published_ms = entry.message.published_ms
-        self.oldest[chunk] = min(published_ms, self.oldest.get(chunk, published_ms))
+        if published_ms < self.oldest.get(chunk, UNKNOWN_MS):
+            self.oldest[chunk] = published_ms
 
     # The end
 
@@ -225,6 +234,8 @@ def _place(chunk: bytearray, position: int, slot: bytes) -> None:
 
 def _cut(packed: bytes) -> list[bytes]:
     """Slots with about as many octets of bodies as a block of a line has: it is woken in one go."""
+    if sum(map(BODY_BYTES_OF, SLOT.iter_unpack(packed))) < BLOCK_BYTES:
+        return [packed]
     parts, begin, body_bytes = [], 0, 0
     for at in range(0, len(packed), SLOT_BYTES):
         slot: Slot = SLOT.unpack_from(packed, at)
@@ -245,6 +256,8 @@ def _packed(chunk: bytearray | None, clean: bool) -> bytes:
         return b""
     if not clean:
         chunk[SLOT_BYTES - 1 :: SLOT_BYTES] = chunk[SLOT_BYTES - 1 :: SLOT_BYTES].translate(MARK)
+    if 0 not in chunk[SIZE_AT::SLOT_BYTES]:
+        return bytes(chunk)
     parts = []
     for at in range(0, len(chunk), SLOT_BYTES):
         if any(chunk[at : at + SLOT_BYTES - 1]):

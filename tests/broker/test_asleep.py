@@ -5,6 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from mambaamqp.broker.asleep import (
+    JOURNALED,
+    KEPT,
+    MARKED,
     NOWHERE,
     SLOT,
     SLOT_BYTES,
@@ -58,6 +61,21 @@ def test_what_is_kept(entry: Entry) -> None:
     assert (asleep.lowest_lsn, asleep.journal.start, asleep.journal.size) == (lsn, lsn, size)
     assert (asleep.journal.record_bytes, asleep.scratch.size, asleep.body_bytes) == (2 * size, 0, 8)
     assert len(asleep.packed) == 2 * SLOT_BYTES
+
+
+def test_a_block_of_several_kinds() -> None:
+    """What stands in the journal, in the scratch and in memory is counted apart."""
+    slots = [
+        (1, 100, 10, 0, 5, 0),
+        (2, 500, 20, 0, 6, SPILLED),
+        (3, 7, 1, 0, 7, KEPT | JOURNALED),
+        (4, 110, 30, 0, 8, MARKED),
+    ]
+    asleep = Asleep(b"".join([SLOT.pack(*slot) for slot in slots]), NEVER, 0)
+    assert (asleep.first, asleep.last, asleep.count, asleep.body_bytes) == (1, 4, 4, 26)
+    assert (asleep.journal.start, asleep.journal.size, asleep.lowest_lsn) == (100, 40, 100)
+    assert (asleep.journal.count, asleep.journal.record_bytes) == (2, 40)
+    assert (asleep.scratch.start, asleep.scratch.size, asleep.scratch.count) == (500, 20, 1)
 
 
 def test_a_run_has_no_gaps(entry: Entry) -> None:

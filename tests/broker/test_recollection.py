@@ -75,6 +75,27 @@ def test_what_is_settled_in_its_sleep_is_gone(world: World, recollection: Recoll
     assert finished(recollection) == plain(1, COUNT)
 
 
+def test_records_of_a_size_with_a_zero_octet_are_there(world: World) -> None:
+    """A chunk without gaps and one with a gap, of records whose size is a multiple of 256."""
+    client = world.connect().open()
+    client.queue("r", durable=True)
+    queue = world.broker.vhosts["/"].queues["r"]
+    client.publish(bytes(100), "r", properties=PERSISTENT)
+    [entry] = queue.ready.entries()
+    body = bytes(100 - entry.message.kept_bytes() % 256 + 256)
+    for _ in range(2 * CHUNK):
+        client.publish(body, "r", properties=PERSISTENT)
+    world.settle()
+    found = Recollection(queue, world.broker.pager)
+    assert {entry.message.kept_bytes() % 256 for entry in queue.ready.entries()[1:]} == {0}
+    for entry in queue.ready.entries():
+        found.put(entry)
+        found.doze()
+    found.remove(5)
+    kept = [position for position in range(1, 2 * CHUNK + 2) if position != 5]
+    assert [position for position, _, _ in finished(found)] == kept
+
+
 def test_a_delivery_count_wakes(recollection: Recollection) -> None:
     """A slot has no place for it."""
     recollection.mark(5, 3)
