@@ -4,8 +4,8 @@ MAMBAAMQP_COMPILE says what is wanted: `auto` (the default) compiles where mypyc
 and installs pure Python, saying so, where not; `yes` fails instead of falling back; `no` never compiles. An
 editable install is always pure: a compiled module beside its source would shadow every later edit.
 
-MAMBAAMQP_OPTIMISE is the C compiler's level, 0 to 3 (the default). Tests take less than that: the compiler needs
-half the time.
+MAMBAAMQP_OPTIMISE is the C compiler's level, 0 to 3 (the default). Tests take 1: the compiler needs half the
+time.
 """
 
 import os
@@ -58,7 +58,9 @@ def extensions(wish: str) -> list[Any]:
         "--follow-imports=silent",
         "--python-version=3.11",
     ]
-    return list(mypycify([*options, *modules()], opt_level=os.environ.get("MAMBAAMQP_OPTIMISE", "3"), debug_level="0"))
+    return list(
+        mypycify([*options, *modules()], opt_level=os.environ.get("MAMBAAMQP_OPTIMISE", "3"), debug_level="0")
+    )
 
 
 def without(wish: str, reason: str) -> list[Any]:
