@@ -43,7 +43,7 @@ SHARES: Final = {
     "stranger": 8,
 }
 """Per mille of all runs. What is quick gets the most, and no search is done in a moment: a method is read
-80 times as fast as a session, and each has about the same time. They begin in this order, the longest first."""
+80 times as fast as a session, and each has about the same time. They begin in this order, longest first."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
