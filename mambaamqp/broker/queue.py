@@ -386,16 +386,11 @@ class Queue(Destination):
             self.note_settled(entry.position)
 
     def note_settled(self, position: int) -> None:
-        """The next flush writes that `position` is done with; neighbours share a range."""
-        settled = self.settled
-        if settled and settled[-1][1] == position - 1:
-            settled[-1] = (settled[-1][0], position)
-            return
-        settled.append((position, position))
-        self.owe()
+        """The next flush writes that `position` is done with."""
+        self.note_dropped(position, position)
 
     def note_dropped(self, first: int, last: int) -> None:
-        """The next flush writes that these positions are done with."""
+        """The next flush writes that these positions are done with; neighbours share a range."""
         settled = self.settled
         if settled and settled[-1][1] == first - 1:
             settled[-1] = (settled[-1][0], last)

@@ -1,6 +1,5 @@
 """Dead letters: why they died, what is written on them, and where they go."""
 
-from random import Random
 from typing import Any
 
 import pytest
@@ -9,7 +8,6 @@ from pamqp import commands
 from mambaamqp.wire import properties
 from mambaamqp.wire.table import Table
 from tests.support.client import Client, Delivery, World, publish_octets
-from tests.support.disk import MemoryDisk
 
 PERSISTENT = {"delivery_mode": 2}
 BOTH = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
@@ -393,13 +391,8 @@ def test_a_dead_letter_is_moved_in_one_atom(world: World, client: Client) -> Non
     client.get(no_ack=False)
     world.hold = True
     client.reject(1, requeue=False)
-    left: list[MemoryDisk] = []
-    world.disk.before = lambda what: (
-        left.extend(world.disk.crash_states(Random(1))) if what == "sync" else None
-    )
-    world.commit()
     outcomes = set()
-    for disk in left:
+    for disk in world.disks_after_a_cut():
         again = World(disk, world.config).connect().open()
         outcomes.add((again.count("q"), again.count("dead")))
 

@@ -1,6 +1,5 @@
 """Paused queues as clients feel them: nothing is delivered, everything else goes on."""
 
-from random import Random
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from mambaamqp.broker.parameters import PAUSED
 from tests.support.accounts import check_accounts
 from tests.support.client import Client, World
 from tests.support.desk import Operator
-from tests.support.disk import SECTOR_BYTES, MemoryDisk
+from tests.support.disk import SECTOR_BYTES
 
 PERSISTENT = {"delivery_mode": 2}
 
@@ -236,13 +235,8 @@ def test_a_queue_of_the_same_name_is_not_paused(
 
 def states_after_a_cut(world: World) -> set[tuple[bool, bool]]:
     """Whether the queue is there, and one of its name paused, on each disk that a cut may leave."""
-    left: list[MemoryDisk] = []
-    world.disk.before = lambda what: (
-        left.extend(world.disk.crash_states(Random(1))) if what == "sync" else None
-    )
-    world.commit()
     outcomes = set()
-    for disk in left:
+    for disk in world.disks_after_a_cut():
         broker = World(disk, world.config).broker
         outcomes.add(("q" in broker.vhosts["/"].queues, (PAUSED, "/", "q") in broker.parameters.values))
     return outcomes

@@ -1,6 +1,5 @@
 """Transactions: all or nothing, and nothing before the commit."""
 
-from random import Random
 from typing import Any
 
 import pytest
@@ -8,7 +7,6 @@ from pamqp import commands, frame
 
 from tests.support import expect
 from tests.support.client import Client, Delivery, World, publish_octets
-from tests.support.disk import MemoryDisk
 
 PERSISTENT = {"delivery_mode": 2}
 SELECT = commands.Tx.Select
@@ -232,14 +230,7 @@ def test_a_transaction_is_one_atom(world: World, tx: Client) -> None:
     tx.publish(b"out", "out", properties=PERSISTENT)
     world.hold = True
     tx.send(1, COMMIT())
-    left: list[MemoryDisk] = []
-
-    def power_cut(what: str) -> None:
-        if what == "sync":
-            left.extend(world.disk.crash_states(Random(1)))
-
-    world.disk.before = power_cut
-    world.commit()
+    left = world.disks_after_a_cut()
     assert len(left) > 3
     outcomes = set()
     for disk in left:

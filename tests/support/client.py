@@ -9,6 +9,7 @@ delivery) unless `World.hold` keeps the journal from being synced.
 from base64 import b64encode
 from collections.abc import Iterable
 from hashlib import sha256
+from random import Random
 from typing import Any, Final
 
 from pamqp import body, commands, frame, header, heartbeat
@@ -118,6 +119,18 @@ class World:
             self.in_flight = None
             self.journal.committed(commit)
             self.broker.durable(self.journal.durable, self.now)
+
+    def disks_after_a_cut(self) -> list[MemoryDisk]:
+        """Commit, and every disk that a power cut just before one of its syncs may leave."""
+        left: list[MemoryDisk] = []
+
+        def power_cut(what: str) -> None:
+            if what == "sync":
+                left.extend(self.disk.crash_states(Random(1)))
+
+        self.disk.before = power_cut
+        self.commit()
+        return left
 
     def settle(self) -> None:
         """End of a batch: dispatch, commit, read everything that came out."""
